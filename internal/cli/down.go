@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mainstay-io/mainstay/internal/engine"
+)
+
+func newDown(o *options) *cobra.Command {
+	var purge, yes bool
+	command := &cobra.Command{
+		Use:   "down",
+		Short: "Stop Mainstay and its pods; all data stays",
+		Long: `Stop the pods of this machine in order (those of sets from the highest ordinal
+down), then Mainstay itself. All data stays: the next ` + "`mainstay up`" + ` starts the same
+pods again, on the same volumes. What a pod keeps in an emptyDir goes, as ever.
+
+With --purge the data is removed as well, and nothing is left on this machine:
+no process, mount, network device, packet rule, cgroup or file.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if os.Geteuid() != 0 {
+				return errors.New("only root may stop Mainstay: try again with sudo")
+			}
+			if purge && !yes {
+				if err := confirmPurge(os.Stdin, o.out, o.dataDir); err != nil {
+					return err
+				}
+			}
+			return down(command.Context(), o, purge)
+		},
+	}
+	command.Flags().BoolVar(&purge, "purge", false, "remove all data too: volumes, images, the cluster's state")
+	command.Flags().BoolVar(&yes, "yes", false, "with --purge: do not ask")
+	return command
+}
+
+// confirmPurge asks for the directory's name, since what goes is gone for good.
+func confirmPurge(in io.Reader, out io.Writer, dataDir string) error {
+	fmt.Fprintf(out, "This removes all volumes, images and the state of the cluster in %s, for good.\nType yes to go on: ", dataDir)
+	answer, _ := bufio.NewReader(in).ReadString('\n')
+	if strings.TrimSpace(answer) != "yes" {
+		return errors.New("not confirmed; nothing was changed (in a script, say --yes)")
+	}
+	return nil
+}
+
+func down(ctx context.Context, o *options, purge bool) error {
+	progress := newProgress(o.out)
+	defer progress.end()
+	if err := o.stopEngine(ctx, progress); err != nil {
+		return err
+	}
+	progress.say("cleaning up")
+	if err := removeUnit(); err != nil {
+		return err
+	}
+	if purge {
+		return engine.Purge(ctx, o.dataDir)
+	}
+	return engine.Clean(ctx, o.dataDir)
+}
+
+// stopEngine asks a running engine to stop, and waits until it is gone.
+func (o *options) stopEngine(ctx context.Context, progress *progress) error {
+	control := engine.NewControl(o.dataDir)
+	state, err := control.State(ctx)
+	if err != nil {
+		progress.say("no engine runs on " + o.dataDir)
+		return nil
+	}
+	if err := control.Stop(ctx, progress.say); err != nil {
+		return err
+	}
+	for {
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", state.Process)); os.IsNotExist(err) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

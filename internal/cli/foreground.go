@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"gopkg.in/natefinch/lumberjack.v2"
+	"k8s.io/klog/v2"
+
+	"github.com/mainstay-io/mainstay/internal/engine"
+)
+
+// runInForeground is the engine's own process. SIGTERM ends the engine and leaves
+// the pods running, as for an upgrade; Ctrl-C and `mainstay down` stop them too.
+func runInForeground(config engine.Config, logFile string) error {
+	paths := engine.Paths{DataDir: config.DataDir}
+	unlock, err := lock(paths.Lock())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	logTo(logFile)
+	// Collect garbage twice as eagerly as Go does by itself: the engine's live
+	// memory is small, and a machine's memory belongs to its pods.
+	debug.SetGCPercent(50)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e := engine.New(config)
+	stopping := newStopper(e)
+	control := make(chan error, 1)
+	go func() { control <- e.ServeControl(ctx, time.Now(), stopping.stop) }()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+
+	failed := make(chan error, 1)
+	go func() {
+		if err := e.Start(ctx); err != nil {
+			failed <- err
+			return
+		}
+		failed <- e.Wait()
+	}()
+	for {
+		select {
+		case <-stopping.done:
+			return nil
+		case err := <-control:
+			return err
+		case err := <-failed:
+			if stopping.begun() {
+				failed = nil // parts end because they are told to
+				continue
+			}
+			return err
+		case received := <-signals:
+			if received == syscall.SIGTERM {
+				return nil
+			}
+			go func() { _ = stopping.stop(func(line string) { fmt.Println(line) }) }()
+		}
+	}
+}
+
+// stopper stops the engine once, whoever asks and how often.
+type stopper struct {
+	engine *engine.Engine
+	once   sync.Once
+	err    error
+	began  chan struct{}
+	done   chan struct{}
+}
+
+func newStopper(e *engine.Engine) *stopper {
+	return &stopper{engine: e, began: make(chan struct{}), done: make(chan struct{})}
+}
+
+func (s *stopper) stop(report func(string)) error {
+	s.once.Do(func() {
+		close(s.began)
+		s.err = s.engine.Stop(context.Background(), report)
+		// Leave whoever asked the time to read the last line.
+		time.AfterFunc(50*time.Millisecond, func() { close(s.done) })
+	})
+	return s.err
+}
+
+func (s *stopper) begun() bool {
+	select {
+	case <-s.began:
+		return true
+	default:
+		return false
+	}
+}
+
+// lock makes sure that one engine alone uses a data directory. The kernel gives
+// the lock back when the process ends, however it ends.
+func lock(file string) (func(), error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	handle, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(handle.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		handle.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.New("another engine uses this data directory: see `mainstay status`")
+		}
+		return nil, fmt.Errorf("lock %s: %w", file, err)
+	}
+	return func() { handle.Close() }, nil
+}
+
+// logTo sends the log of all parts to a file that is rotated, or to the terminal.
+func logTo(file string) {
+	if file == "" {
+		return
+	}
+	klog.LogToStderr(false)
+	klog.SetOutput(&lumberjack.Logger{Filename: file, MaxSize: 20, MaxBackups: 3}) // MB
+}

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	componentcli "k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+)
+
+func newKubectl(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "kubectl …",
+		Short: "The real kubectl, with Mainstay's kubeconfig",
+		Long: `The real kubectl, built in. All that follows is kubectl's own; its KUBECONFIG is
+Mainstay's unless you set that variable yourself.`,
+		Example: `  mainstay kubectl get pods -A
+  mainstay kubectl exec -it postgres-0 -- psql`,
+		DisableFlagParsing: true,
+		ValidArgsFunction: func(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(_ *cobra.Command, arguments []string) error {
+			if os.Getenv("KUBECONFIG") == "" {
+				file, err := o.kubeconfig()
+				if err != nil {
+					return err
+				}
+				os.Setenv("KUBECONFIG", file)
+			}
+			os.Exit(runKubectl(arguments))
+			return nil
+		},
+	}
+}
+
+func runKubectl(arguments []string) int {
+	command := kubectl.NewDefaultKubectlCommandWithArgs(kubectl.KubectlOptions{
+		PluginHandler: kubectl.NewDefaultPluginHandler([]string{"kubectl"}),
+		Arguments:     append([]string{"kubectl"}, arguments...),
+		ConfigFlags:   genericclioptions.NewConfigFlags(true).WithDeprecatedPasswordFlag().WithDiscoveryBurst(300).WithDiscoveryQPS(50),
+		IOStreams:     genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
+	})
+	command.SetArgs(arguments)
+	return componentcli.Run(command)
+}

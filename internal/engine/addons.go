@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"text/template"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+//go:embed addons/*.yaml
+var addonFiles embed.FS
+
+// applyAddons puts the objects that the engine itself brings into the cluster:
+// access rules, the Services of DNS and metrics, the CSI driver and its class.
+// They are applied at each start, so a new version brings its own.
+func applyAddons(ctx context.Context, access *rest.Config, config Config, paths Paths, gateway net.IP) error {
+	ca, err := os.ReadFile(paths.pkiFile("ca.crt"))
+	if err != nil {
+		return err
+	}
+	objects, err := addonObjects(map[string]any{
+		"NodeName": config.NodeName, "Gateway": gateway.String(),
+		"DNSServiceIP": dnsServiceIP, "DNSPort": dnsPort,
+		"MetricsService": metricsService, "MetricsPort": metricsPort,
+		"CABundle": base64.StdEncoding.EncodeToString(ca),
+	})
+	if err != nil {
+		return err
+	}
+	c, err := client.New(access, client.Options{})
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		apply := client.ApplyConfigurationFromUnstructured(object)
+		if err := c.Apply(ctx, apply, client.FieldOwner("mainstay"), client.ForceOwnership); err != nil {
+			return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+	}
+	return nil
+}
+
+func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
+	templates, err := template.ParseFS(addonFiles, "addons/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var objects []*unstructured.Unstructured
+	for _, file := range templates.Templates() {
+		var text bytes.Buffer
+		if err := file.Execute(&text, values); err != nil {
+			return nil, err
+		}
+		decoder := yaml.NewYAMLOrJSONDecoder(&text, 4096)
+		for {
+			object := &unstructured.Unstructured{}
+			err := decoder.Decode(object)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", file.Name(), err)
+			}
+			objects = append(objects, object)
+		}
+	}
+	return objects, nil
+}

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/kubernetes/cmd/kubelet/app"
+	"k8s.io/kubernetes/cmd/kubelet/app/options"
+	"k8s.io/kubernetes/pkg/kubelet"
+	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
+)
+
+// prepareKubelet returns a kubelet ready to run, and what it depends on.
+func prepareKubelet(ctx context.Context, config Config, paths Paths) (*options.KubeletServer, *kubelet.Dependencies, error) {
+	server, err := options.NewKubeletServer()
+	if err != nil {
+		return nil, nil, err
+	}
+	server.KubeConfig = paths.kubeconfigOf("kubelet")
+	server.HostnameOverride = config.NodeName
+	server.NodeIP = config.NodeIP.String()
+	server.RootDirectory = paths.Kubelet()
+	server.CertDirectory = paths.pki()
+	setKubeletConfiguration(&server.KubeletConfiguration, config, paths)
+
+	dependencies, err := app.UnsecuredDependencies(ctx, server, utilfeature.DefaultFeatureGate)
+	if err != nil {
+		return nil, nil, err
+	}
+	return server, dependencies, nil
+}
+
+func setKubeletConfiguration(k *kubeletconfig.KubeletConfiguration, config Config, paths Paths) {
+	k.ContainerRuntimeEndpoint = config.runtimeEndpoint(paths)
+	k.CgroupDriver = "cgroupfs"
+	k.CgroupRoot = "/" + instance(config.DataDir)
+	k.FailCgroupV1 = false // many machines still have it
+	k.FailSwapOn = false
+	k.PodLogsDir = paths.podLogs()
+	k.VolumePluginDir = paths.flexVolumePlugins()
+	k.ResolverConfig = resolverConfig()
+	k.ClusterDomain = ClusterDomain
+	k.ClusterDNS = []string{dnsServiceIP}
+
+	k.Address = config.NodeIP.String()
+	k.Port = kubeletPort
+	k.ReadOnlyPort = 0
+	k.HealthzPort = 0
+	k.TLSCertFile = paths.pkiFile("kubelet-server.crt")
+	k.TLSPrivateKeyFile = paths.pkiFile("kubelet-server.key")
+	k.Authentication.X509.ClientCAFile = paths.pkiFile("ca.crt")
+	k.Authentication.Anonymous.Enabled = false
+	k.Authentication.Webhook.Enabled = true
+	k.Authorization.Mode = kubeletconfig.KubeletAuthorizationModeWebhook
+
+	// Start pods as fast as the API hands them out: the limits of upstream's
+	// defaults protect an API server that thousands of kubelets share.
+	k.KubeAPIQPS, k.KubeAPIBurst = 500, 1000
+	k.EventRecordQPS, k.EventBurst = 100, 200
+	k.SerializeImagePulls = false
+	k.RegistryPullQPS = 0
+	k.NodeStatusUpdateFrequency = metav1.Duration{Duration: 10 * time.Second}
+}
+
+func (c Config) runtimeEndpoint(paths Paths) string {
+	if c.RuntimeEndpoint != "" {
+		return c.RuntimeEndpoint
+	}
+	return "unix://" + paths.ContainerdSocket()
+}
+
+// resolverConfig is the file that pods with dnsPolicy Default, and names outside
+// the cluster, are resolved by. systemd-resolved's own file names a loopback
+// address, which a pod cannot reach; it keeps the real servers beside it.
+func resolverConfig() string {
+	const machine, systemd = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
+	content, err := os.ReadFile(machine)
+	if err == nil && strings.Contains(string(content), "127.0.0.53") {
+		if _, err := os.Stat(systemd); err == nil {
+			return systemd
+		}
+	}
+	return machine
+}
+
+// runKubelet runs kubelet until ctx ends.
+func runKubelet(ctx context.Context, server *options.KubeletServer, dependencies *kubelet.Dependencies) error {
+	if err := app.Run(ctx, server, dependencies, utilfeature.DefaultFeatureGate); err != nil {
+		return fmt.Errorf("kubelet: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	internalapi "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/mount-utils"
+)
+
+// runningSandboxes returns the pods that the container runtime still runs.
+func runningSandboxes(ctx context.Context, runtime internalapi.RuntimeService) (sets.Set[types.UID], error) {
+	list, err := runtime.ListPodSandbox(ctx, &runtimeapi.PodSandboxFilter{
+		State: &runtimeapi.PodSandboxStateValue{State: runtimeapi.PodSandboxState_SANDBOX_READY},
+	})
+	if err != nil {
+		return nil, err
+	}
+	pods := sets.New[types.UID]()
+	for _, sandbox := range list {
+		pods.Insert(types.UID(sandbox.Metadata.Uid))
+	}
+	return pods, nil
+}
+
+// podsWithMounts returns the pods that still have a volume mounted.
+func podsWithMounts(paths Paths) (sets.Set[types.UID], error) {
+	mounts, err := mountsBelow(filepath.Join(paths.Kubelet(), "pods"))
+	if err != nil {
+		return nil, err
+	}
+	pods := sets.New[types.UID]()
+	for _, mount := range mounts {
+		relative, err := filepath.Rel(filepath.Join(paths.Kubelet(), "pods"), mount)
+		if err == nil {
+			pod, _, _ := strings.Cut(relative, string(filepath.Separator))
+			pods.Insert(types.UID(pod))
+		}
+	}
+	return pods, nil
+}
+
+// mountsBelow returns the mount points below a directory, the deepest last.
+func mountsBelow(directory string) ([]string, error) {
+	entries, err := mount.ParseMountInfo("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	var below []string
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.MountPoint, directory+string(filepath.Separator)) {
+			below = append(below, entry.MountPoint)
+		}
+	}
+	return below, nil
+}

@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/wait"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
+)
+
+// shutdownWaves says in which order the pods of a machine are stopped. First
+// all that belong to no set: they use the databases, not the other way round.
+// Then the sets side by side, each from its highest ordinal down, as when it is
+// scaled to nothing; a set with podManagementPolicy Parallel all at once.
+func shutdownWaves(pods []corev1.Pod, parallel sets.Set[types.UID]) [][]corev1.Pod {
+	others, bySet := []corev1.Pod{}, map[types.UID][]corev1.Pod{}
+	for _, pod := range pods {
+		owner := metav1.GetControllerOf(&pod)
+		if owner == nil || owner.Kind != "StatefulSet" {
+			others = append(others, pod)
+			continue
+		}
+		bySet[owner.UID] = append(bySet[owner.UID], pod)
+	}
+	waves := [][]corev1.Pod{others}
+	for set, pets := range bySet {
+		slices.SortFunc(pets, func(a, b corev1.Pod) int { return cmp.Compare(ordinal(b), ordinal(a)) })
+		for rank, pet := range pets {
+			wave := rank + 1
+			if parallel.Has(set) {
+				wave = 1
+			}
+			for len(waves) <= wave {
+				waves = append(waves, nil)
+			}
+			waves[wave] = append(waves[wave], pet)
+		}
+	}
+	return slices.DeleteFunc(waves, func(wave []corev1.Pod) bool { return len(wave) == 0 })
+}
+
+func ordinal(pod corev1.Pod) int {
+	index, err := strconv.Atoi(pod.Labels[appsv1.PodIndexLabel])
+	if err != nil {
+		return -1
+	}
+	return index
+}
+
+// Stop ends the engine and all pods of this machine, in order. The pods stay in
+// the API as they are: the next engine starts them again, as after a reboot.
+// It tells each step to report.
+func (e *Engine) Stop(ctx context.Context, report func(string)) error {
+	e.phase.Store("stopping")
+	report("stopping the controllers")
+	e.controllers.stop(10 * time.Second)
+	pods, waves, err := e.podsToStop(ctx)
+	if err != nil {
+		return err
+	}
+	// From here on nothing may be recorded: what kubelet says of the pods that
+	// it stops would read as if they had finished for good.
+	report("stopping the API server")
+	e.api.stop(20 * time.Second)
+	if err := e.stopPods(ctx, pods, waves, report); err != nil {
+		return err
+	}
+	report("stopping the node")
+	e.node.stop(10 * time.Second)
+	return Clean(ctx, e.config.DataDir)
+}
+
+func (e *Engine) podsToStop(ctx context.Context) ([]corev1.Pod, [][]corev1.Pod, error) {
+	list, err := e.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + e.config.NodeName})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the pods to stop: %w", err)
+	}
+	running := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool {
+		return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	})
+	statefulSets, err := e.client.AppsV1().StatefulSets("").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the sets to stop: %w", err)
+	}
+	parallel := sets.New[types.UID]()
+	for _, set := range statefulSets.Items {
+		if set.Spec.PodManagementPolicy == appsv1.ParallelPodManagement {
+			parallel.Insert(set.UID)
+		}
+	}
+	return running, shutdownWaves(running, parallel), nil
+}
+
+// stopPods takes the pods of each wave out of what kubelet believes it should
+// run, and waits until it has stopped them: with their preStop hooks, their
+// grace period, and their volumes unmounted.
+func (e *Engine) stopPods(ctx context.Context, wanted []corev1.Pod, waves [][]corev1.Pod, report func(string)) error {
+	feed := e.kubelet.PodConfig.Channel(e.node, kubetypes.ApiserverSource)
+	for _, wave := range waves {
+		leaving := sets.New[types.UID]()
+		for _, pod := range wave {
+			leaving.Insert(pod.UID)
+			report("stopping pod " + pod.Namespace + "/" + pod.Name)
+		}
+		wanted = slices.DeleteFunc(wanted, func(pod corev1.Pod) bool { return leaving.Has(pod.UID) })
+		setPods(feed, wanted)
+		if err := e.waitForPodsGone(ctx, leaving, longestGrace(wave)+30*time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setPods tells kubelet that these pods are all that it should run. The element
+// type of the channel has no exported name, but we know its shape.
+func setPods[Update ~struct{ Pods []*corev1.Pod }](feed chan<- Update, pods []corev1.Pod) {
+	wanted := make([]*corev1.Pod, len(pods))
+	for i := range pods {
+		wanted[i] = &pods[i]
+	}
+	feed <- Update{Pods: wanted}
+}
+
+func longestGrace(pods []corev1.Pod) time.Duration {
+	var longest int64
+	for _, pod := range pods {
+		if pod.Spec.TerminationGracePeriodSeconds != nil {
+			longest = max(longest, *pod.Spec.TerminationGracePeriodSeconds)
+		}
+	}
+	return time.Duration(longest) * time.Second
+}
+
+func (e *Engine) waitForPodsGone(ctx context.Context, pods sets.Set[types.UID], limit time.Duration) error {
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
+		running, err := runningSandboxes(ctx, e.kubelet.RemoteRuntimeService)
+		if err != nil {
+			return false, err
+		}
+		mounted, err := podsWithMounts(e.paths)
+		if err != nil {
+			return false, err
+		}
+		return !pods.HasAny(running.UnsortedList()...) && !pods.HasAny(mounted.UnsortedList()...), nil
+	})
+	if wait.Interrupted(err) && ctx.Err() == nil {
+		return nil // Clean ends what kubelet could not
+	}
+	return err
+}

@@ -1,0 +1,100 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	apps "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	appslisters "k8s.io/client-go/listers/apps/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	kubecontroller "k8s.io/kubernetes/pkg/controller"
+	"k8s.io/kubernetes/pkg/controller/history"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// caches are the manager's informers, read through their indexers: no object
+// is copied on its way to the rules. Nobody may change what comes out of them.
+type caches struct {
+	sets      toolscache.SharedIndexInformer
+	pods      toolscache.SharedIndexInformer
+	claims    toolscache.SharedIndexInformer
+	revisions toolscache.SharedIndexInformer
+}
+
+// setsByClaim indexes sets by their claims' names without the ordinal.
+const setsByClaim = "petset.mainstay.dev/claim"
+
+func newCaches(ctx context.Context, from cache.Cache) (*caches, error) {
+	c := &caches{}
+	for _, want := range []struct {
+		object client.Object
+		into   *toolscache.SharedIndexInformer
+	}{
+		{&apps.StatefulSet{}, &c.sets},
+		{&corev1.Pod{}, &c.pods},
+		{&corev1.PersistentVolumeClaim{}, &c.claims},
+		{&apps.ControllerRevision{}, &c.revisions},
+	} {
+		informer, err := from.GetInformer(ctx, want.object)
+		if err != nil {
+			return nil, err
+		}
+		shared, ok := informer.(toolscache.SharedIndexInformer)
+		if !ok {
+			return nil, fmt.Errorf("the manager's cache of %T must hold all namespaces in one informer, not be a %T", want.object, informer)
+		}
+		*want.into = shared
+	}
+	if err := kubecontroller.AddPodControllerIndexer(c.pods); err != nil {
+		return nil, err
+	}
+	if err := history.AddControllerRevisionControllerIndexer(c.revisions); err != nil {
+		return nil, err
+	}
+	return c, c.sets.AddIndexers(toolscache.Indexers{setsByClaim: claimPrefixes})
+}
+
+// claimPrefixes returns a key for each claim template of a set: the claims of
+// NAMESPACE/TEMPLATE-SET are TEMPLATE-SET-ORDINAL.
+func claimPrefixes(obj any) ([]string, error) {
+	set, ok := obj.(*apps.StatefulSet)
+	if !ok {
+		return nil, nil
+	}
+	keys := make([]string, 0, len(set.Spec.VolumeClaimTemplates))
+	for i := range set.Spec.VolumeClaimTemplates {
+		keys = append(keys, set.Namespace+"/"+set.Spec.VolumeClaimTemplates[i].Name+"-"+set.Name)
+	}
+	return keys, nil
+}
+
+// set returns nil when there is none.
+func (c *caches) set(key types.NamespacedName) *apps.StatefulSet {
+	obj, exists, err := c.sets.GetStore().GetByKey(key.String())
+	if err != nil || !exists {
+		return nil
+	}
+	return obj.(*apps.StatefulSet)
+}
+
+// podsAndOrphans returns the pods that the set controls and those of its
+// namespace that nobody controls.
+func (c *caches) podsAndOrphans(set *apps.StatefulSet) ([]*corev1.Pod, error) {
+	return kubecontroller.FilterPodsByOwner(c.pods.GetIndexer(), &set.ObjectMeta, "StatefulSet", true)
+}
+
+// claim returns nil when there is none.
+func (c *caches) claim(namespace, name string) *corev1.PersistentVolumeClaim {
+	obj, exists, err := c.claims.GetStore().GetByKey(namespace + "/" + name)
+	if err != nil || !exists {
+		return nil
+	}
+	return obj.(*corev1.PersistentVolumeClaim)
+}
+
+func (c *caches) revisionLister() appslisters.ControllerRevisionLister {
+	return appslisters.NewControllerRevisionLister(c.revisions.GetIndexer())
+}

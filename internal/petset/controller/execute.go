@@ -1,0 +1,161 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	apps "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mainstay-io/mainstay/internal/petset"
+)
+
+// maxFailures is after how many failed pets a stage starts no others. What
+// makes so many fail, a quota or a webhook, makes all fail; a few must not keep
+// the rest from starting.
+const maxFailures = 16
+
+// carryOut does what the plan says, stage by stage, and stops after a stage
+// that failed.
+func (r *reconciler) carryOut(ctx context.Context, set *apps.StatefulSet, actions []petset.Action) error {
+	for len(actions) > 0 {
+		end := 1
+		for end < len(actions) && actions[end].Stage == actions[0].Stage {
+			end++
+		}
+		if err := r.carryOutStage(ctx, set, actions[:end]); err != nil {
+			return err
+		}
+		actions = actions[end:]
+	}
+	return nil
+}
+
+func (r *reconciler) carryOutStage(ctx context.Context, set *apps.StatefulSet, actions []petset.Action) error {
+	var failures failures
+	group := errgroup.Group{}
+	group.SetLimit(r.maxWrites)
+	for _, pet := range byOrdinal(actions) {
+		if failures.count() >= maxFailures {
+			break
+		}
+		group.Go(func() error {
+			for _, action := range pet {
+				if err := r.perform(ctx, set, action); err != nil {
+					failures.add(err)
+					break
+				}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return failures.joined()
+}
+
+// byOrdinal splits actions by pet; they stand together in a plan's stage.
+func byOrdinal(actions []petset.Action) (pets [][]petset.Action) {
+	for start := 0; start < len(actions); {
+		end := start + 1
+		for end < len(actions) && actions[end].Ordinal == actions[start].Ordinal {
+			end++
+		}
+		pets = append(pets, actions[start:end])
+		start = end
+	}
+	return pets
+}
+
+// perform does one action and tells the user.
+func (r *reconciler) perform(ctx context.Context, set *apps.StatefulSet, action petset.Action) error {
+	var err error
+	switch action.Verb {
+	case petset.CreateClaim:
+		err = r.createClaim(ctx, set, action.Claim)
+	case petset.UpdateClaim:
+		err = r.updateClaim(ctx, set, action.Claim)
+	case petset.CreatePod:
+		err = r.createPod(ctx, set, action.Pod)
+	case petset.UpdatePod:
+		err = r.updatePod(ctx, set, action.Pod)
+	case petset.DeletePod:
+		err = r.deletePod(ctx, set, action.Pod)
+	}
+	r.tell(set, action, err)
+	return err
+}
+
+func (r *reconciler) createClaim(ctx context.Context, set *apps.StatefulSet, claim *corev1.PersistentVolumeClaim) error {
+	created, err := r.client.CoreV1().PersistentVolumeClaims(set.Namespace).Create(ctx, claim, metav1.CreateOptions{})
+	if err == nil {
+		r.writes.wrote(set, claimResource, created)
+	}
+	return err
+}
+
+func (r *reconciler) updateClaim(ctx context.Context, set *apps.StatefulSet, claim *corev1.PersistentVolumeClaim) error {
+	updated, err := r.client.CoreV1().PersistentVolumeClaims(set.Namespace).Update(ctx, claim, metav1.UpdateOptions{})
+	if err == nil {
+		r.writes.wrote(set, claimResource, updated)
+	}
+	return err
+}
+
+func (r *reconciler) createPod(ctx context.Context, set *apps.StatefulSet, pod *corev1.Pod) error {
+	created, err := r.client.CoreV1().Pods(set.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+	if err == nil {
+		r.writes.wrote(set, podResource, created)
+	}
+	return err
+}
+
+func (r *reconciler) updatePod(ctx context.Context, set *apps.StatefulSet, pod *corev1.Pod) error {
+	updated, err := r.client.CoreV1().Pods(set.Namespace).Update(ctx, pod, metav1.UpdateOptions{})
+	if err == nil {
+		r.writes.wrote(set, podResource, updated)
+	}
+	return err
+}
+
+// deletePod deletes exactly this pod, with its own grace period. That it is
+// gone already, or another has its name, is as good. It asks for the answer,
+// which the typed client throws away: its version tells when the caches know.
+func (r *reconciler) deletePod(ctx context.Context, set *apps.StatefulSet, pod *corev1.Pod) error {
+	deleted := &corev1.Pod{}
+	err := r.client.CoreV1().RESTClient().Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
+		Body(&metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))}).
+		Do(ctx).Into(deleted)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	if err == nil {
+		r.writes.wrote(set, podResource, deleted)
+	}
+	return err
+}
+
+// failures collects the errors of writes that run at once.
+type failures struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+func (f *failures) add(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.errs = append(f.errs, err)
+}
+
+func (f *failures) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.errs)
+}
+
+func (f *failures) joined() error {
+	return errors.Join(f.errs...)
+}

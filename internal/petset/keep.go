@@ -1,0 +1,116 @@
+package petset
+
+import "fmt"
+
+// keep sees to it that every pet that should exist does, and is itself. It
+// reports whether the plan may go on: an OrderedReady set does nothing else
+// while one of its pets is not available, a Parallel set does not wait.
+//
+// So an OrderedReady set whose update made a pet that never becomes ready stays
+// as it is until somebody deletes that pod, even after the template was put
+// right (kubernetes#67250). That is documented behaviour of StatefulSets, and
+// people rely on it to look at what is broken.
+func (r *round) keep() (goOn bool) {
+	r.stage = StageKeep
+	for _, p := range r.replicas {
+		waitFor := r.keepPet(p)
+		if waitFor == "" {
+			continue
+		}
+		r.wait(p, waitFor)
+		if !r.Set.Parallel {
+			return false
+		}
+	}
+	return true
+}
+
+// keepPet holds the rules for one pet that should exist: the first that
+// applies decides. It returns what there is to wait for, or nothing when the
+// pet is as it should be.
+func (r *round) keepPet(p pet) (waitFor string) {
+	switch {
+	// 1. A pod that ended makes room for a new one. The name is free when it
+	// is gone, not before.
+	case p.finished() && p.terminating():
+		return fmt.Sprintf("its pod ended (%s) and is being removed", p.pod.Status.Phase)
+	case p.finished():
+		r.deletePod(p, fmt.Sprintf("the pod ended (%s); a new one takes its place", p.pod.Status.Phase))
+		return fmt.Sprintf("its pod ended (%s) and is being removed", p.pod.Status.Phase)
+
+	// 2. A pet without a pod gets one, but not on a claim that is on its way
+	// out.
+	case p.pod == nil && r.unusableClaim(p) != "":
+		return r.unusableClaim(p)
+	case p.pod == nil:
+		r.createPet(p)
+		return "its pod is being created"
+
+	// 3. A pod that goes keeps its claims; it is never helped along, since
+	// nobody here can tell whether it still runs.
+	case p.terminating():
+		r.updateClaimOwners(p)
+		return "its pod is terminating"
+
+	// 4. A pod cannot start without its claims.
+	case p.pending():
+		r.createMissingClaims(p, "the pod waits for its claim")
+	}
+	r.updateClaimOwners(p)
+
+	// 5. A pod that lost its identity or its claims gets them back; in an
+	// ordered set when it is up.
+	waitFor = r.notUp(p)
+	if waitFor == "" || r.Set.Parallel {
+		r.repair(p)
+	}
+	return waitFor
+}
+
+// notUp tells what the pet's pod lacks; nothing when it is available.
+func (r *round) notUp(p pet) string {
+	switch {
+	case !p.ready():
+		return "its pod is not ready"
+	case !r.available(p):
+		return fmt.Sprintf("its pod is ready for less than %d s", r.Set.MinReadySeconds)
+	}
+	return ""
+}
+
+// createPet plans the pet's claims first, then its pod.
+func (r *round) createPet(p pet) {
+	revision := r.revisionFor(p.ordinal)
+	why := "the set has no pod of ordinal " + fmt.Sprint(p.ordinal)
+	r.createMissingClaims(p, why)
+	r.updateClaimOwners(p)
+	r.act(Action{Verb: CreatePod, Ordinal: p.ordinal, Pod: r.Set.NewPod(p.ordinal, revision),
+		Reason: why + "; revision " + revision.Name, Warning: r.claimConflict(p)})
+}
+
+func (r *round) repair(p pet) {
+	identity, storage := identityMatches(p.pod), r.Set.storageMatches(p.pod, p.ordinal)
+	if identity && storage {
+		return
+	}
+	why := "the pod's identity labels were changed"
+	if !storage {
+		why = "the pod does not mount the pet's claims"
+		r.createMissingClaims(p, why)
+	}
+	r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: r.Set.repaired(p.pod, p.ordinal), Reason: why})
+}
+
+// revisionFor returns the revision that a new pod of the ordinal starts on.
+func (r *round) revisionFor(ordinal int) Revision {
+	update := r.Set.Update
+	switch {
+	case update.OnDelete:
+		return r.Update
+	case update.Partition == nil && ordinal < r.Set.Start+int(r.Set.Status.CurrentReplicas):
+		return r.Current
+	case update.Partition != nil && ordinal < r.Set.Start+*update.Partition:
+		return r.Current
+	}
+	return r.Update
+}

@@ -1,0 +1,58 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"k8s.io/mount-utils"
+)
+
+// Cleanup unmounts and detaches every volume of the pool in poolDir and removes
+// the driver's registration from kubeletDir. Data stays. It needs no running
+// engine, may be run again, and may be run where nothing is left to do.
+//
+// The pods that use the volumes must have ended. A volume that still has a user
+// is named in the error, which wraps ErrInUse; the others are cleaned.
+func Cleanup(poolDir, kubeletDir string) error {
+	registration := removeMountPoint(RegistrationSocket(kubeletDir))
+	pool, err := filepath.EvalSymlinks(poolDir)
+	if errors.Is(err, os.ErrNotExist) {
+		return registration
+	}
+	if err != nil {
+		return err
+	}
+	if pool, err = filepath.Abs(pool); err != nil {
+		return err
+	}
+	loops, err := findLoops(pool + "/")
+	if err != nil {
+		return err
+	}
+	failed := []error{registration}
+	for _, l := range loops {
+		failed = append(failed, release(l))
+	}
+	return errors.Join(failed...)
+}
+
+// release unmounts and detaches one loop device.
+func release(l loop) error {
+	mounts, err := mountsOf(l.device)
+	if err != nil {
+		return err
+	}
+	mounter := mount.New("")
+	for _, m := range slices.Backward(mounts) {
+		if err := mounter.Unmount(m.Mountpoint); err != nil {
+			return fmt.Errorf("%w: %s is mounted at %s: %w", ErrInUse, l.backing, m.Mountpoint, err)
+		}
+	}
+	if !attached(l) {
+		return nil // it went with its last mount
+	}
+	return detach(l)
+}

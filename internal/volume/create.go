@@ -1,0 +1,102 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Spec is what a volume is asked for with.
+type Spec struct {
+	// Name makes the request repeatable: one name is one volume.
+	Name string
+	// RequiredBytes and LimitBytes bound the size; 0 stands for "not said".
+	RequiredBytes, LimitBytes int64
+	FileSystem                FileSystem
+	// Claim is kept in the record for people.
+	Claim string
+}
+
+// Create makes the volume that spec asks for, or gives the one that an earlier
+// call has made. Errors wrap ErrSize, ErrNoSpace, ErrConflict (the name is taken
+// by a volume that does not fit spec) or ErrUnsupported.
+func (p *Pool) Create(ctx context.Context, spec Spec) (Record, error) {
+	size, err := ChooseSize(spec.RequiredBytes, spec.LimitBytes, spec.FileSystem)
+	if err != nil {
+		return Record{}, err
+	}
+	r := Record{ID: IDFor(spec.Name), Name: spec.Name, Bytes: size, FileSystem: spec.FileSystem, Claim: spec.Claim}
+
+	existing, err := p.Get(r.ID)
+	switch {
+	case err == nil:
+		return existing, fits(existing, spec)
+	case !errors.Is(err, ErrNotFound):
+		return Record{}, err
+	}
+
+	workDir := filepath.Join(p.dir, creatingPrefix+r.ID)
+	if err := p.build(ctx, workDir, r); err != nil {
+		return Record{}, errors.Join(err, os.RemoveAll(workDir))
+	}
+	p.reached("built")
+	// From here on the volume exists.
+	if err := os.Rename(workDir, p.volumeDir(r.ID)); err != nil {
+		return Record{}, errors.Join(err, os.RemoveAll(workDir))
+	}
+	p.reached("renamed")
+	return r, syncDir(p.dir)
+}
+
+// build makes the whole content of a volume's directory.
+func (p *Pool) build(ctx context.Context, dir string, r Record) error {
+	// A call that was killed may have left anything here.
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	p.reached("directory made")
+	image := filepath.Join(dir, imageFile)
+	if err := p.allocateAdmitted(image, r.Bytes, r.Bytes); err != nil {
+		return err
+	}
+	p.reached("allocated")
+	if err := format(ctx, p.exec, r.FileSystem, image); err != nil {
+		return err
+	}
+	p.reached("formatted")
+	return writeRecord(dir, r)
+}
+
+// allocateAdmitted takes growth bytes from the pool for the image, unless that
+// would touch the pool's reserve.
+func (p *Pool) allocateAdmitted(image string, size, growth int64) error {
+	p.admission.Lock()
+	defer p.admission.Unlock()
+	available, err := p.Available()
+	if err != nil {
+		return err
+	}
+	if err := Admit(growth, available); err != nil {
+		return err
+	}
+	return allocate(image, size)
+}
+
+// fits says whether an existing volume is what spec asks for.
+func fits(r Record, spec Spec) error {
+	switch {
+	case r.Name != spec.Name:
+		return fmt.Errorf("%w: the ID of %q is taken by volume %q", ErrConflict, spec.Name, r.Name)
+	case r.FileSystem != spec.FileSystem:
+		return fmt.Errorf("%w: volume %s is %s, %s was asked for", ErrConflict, r.ID, r.FileSystem, spec.FileSystem)
+	case r.Bytes < spec.RequiredBytes || spec.LimitBytes > 0 && r.Bytes > spec.LimitBytes:
+		return fmt.Errorf("%w: volume %s has %d bytes, asked for were at least %d and at most %d (0: no limit)",
+			ErrConflict, r.ID, r.Bytes, spec.RequiredBytes, spec.LimitBytes)
+	}
+	return nil
+}

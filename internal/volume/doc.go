@@ -1,0 +1,23 @@
+// Package volume is the body of Mainstay's volumes: everything that happens to
+// a volume on its node, behind whatever face asked for it (CSI in ./csi).
+//
+// A Pool is a directory of a node. A volume is a directory in it:
+//
+//	<pool>/<id>/volume.json   the Record: what was promised
+//	<pool>/<id>/disk.img      a preallocated image, attached to a loop device while in use
+//
+// What the package promises:
+//
+//   - A volume can always hold the bytes that it was created with, and never
+//     more: its blocks are allocated at creation, and its file system is no
+//     larger than they are.
+//   - A volume is formatted once, before it has a name under the pool. Nothing
+//     that happens later ever formats it.
+//   - A volume appears and disappears by one rename. Every operation may be
+//     killed at any point and be repeated, with the same outcome.
+//   - Nothing is remembered outside the kernel and the pool: loop devices are
+//     found by their backing file, mounts in the mount table.
+//
+// What the caller owes: operations on one volume are not run at the same time
+// (csi.Server sees to that), and a directory is the pool of one process only.
+package volume

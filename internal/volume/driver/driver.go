@@ -1,0 +1,61 @@
+// Package driver puts the parts of Mainstay's volumes together: one call runs
+// everything that a node needs to make volumes for its pods.
+package driver
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+
+	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/csi"
+	"github.com/mainstay-io/mainstay/internal/volume/provisioner"
+)
+
+// Config is what the driver of one node needs to know. All fields but Version
+// are required.
+type Config struct {
+	// NodeName is the node's name in Kubernetes.
+	NodeName string
+	// Version is reported to whoever asks the driver for it.
+	Version string
+	// PoolDir holds the volumes; it is created where it is missing, for root only.
+	PoolDir string
+	// KubeletDir is kubelet's root directory.
+	KubeletDir string
+	// SocketDir holds the CSI socket; it is created where it is missing, for root only.
+	SocketDir string
+	// RESTConfig reaches the API server. Its user needs what Rules says.
+	RESTConfig *rest.Config
+}
+
+// capacityNamespace holds what the scheduler is told of the nodes' free space.
+const capacityNamespace = "kube-system"
+
+// Run serves kubelet and volume claims until ctx ends, and then returns nil. It
+// may be started before kubelet and before the API server answers. Mounted
+// volumes stay mounted when it ends, however it ends; Cleanup takes them down.
+func Run(ctx context.Context, c Config) error {
+	pool, err := volume.Open(c.PoolDir)
+	if err != nil {
+		return fmt.Errorf("open the volume pool %s: %w", c.PoolDir, err)
+	}
+	socket := filepath.Join(c.SocketDir, "csi.sock")
+	node := csi.Driver{NodeName: c.NodeName, Version: c.Version, Pool: pool}
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return node.Serve(ctx, socket) })
+	group.Go(func() error { return csi.Register(ctx, c.KubeletDir, socket) })
+	group.Go(func() error {
+		return provisioner.Run(ctx, provisioner.Config{
+			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace,
+		})
+	})
+	return group.Wait()
+}
+
+// Cleanup unmounts and detaches all volumes of a pool; see volume.Cleanup.
+func Cleanup(poolDir, kubeletDir string) error { return volume.Cleanup(poolDir, kubeletDir) }

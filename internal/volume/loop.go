@@ -1,0 +1,212 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// loopBlockSize is the logical block size of volumes' devices: what disks
+// really write, and what the file systems on them use.
+const loopBlockSize = 4096
+
+// attachAttempts bounds how often another process may take a free loop device
+// from under our hands.
+const attachAttempts = 64
+
+// lifetime says when a loop device ends.
+type lifetime uint32
+
+const (
+	// whileUsed devices go when their last user does, a mount or an open file,
+	// so that a process that is killed leaks none.
+	whileUsed lifetime = unix.LO_FLAGS_AUTOCLEAR
+	// untilDetached devices stay; raw block volumes have no user of their own.
+	untilDetached lifetime = 0
+)
+
+// attach gives the loop device of an image, and attaches one where there is
+// none. The device is open in the returned file, which keeps it until it is
+// closed; the caller closes it.
+//
+// Direct I/O goes past the page cache of the pool's file system: pages are
+// cached once, and a flush of the volume is a flush of the disk.
+func attach(image string, end lifetime) (*os.File, error) {
+	device, err := openAttached(image)
+	if err != nil || device != nil {
+		return device, err
+	}
+	backing, err := os.OpenFile(image, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer backing.Close()
+	return configureFree(backing, end)
+}
+
+// openAttached opens the device to which the image is attached; nil without one.
+func openAttached(image string) (*os.File, error) {
+	loops, err := findLoops(image)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range loops {
+		// Opened first and looked at then, so that it cannot end meanwhile.
+		device, err := os.OpenFile(l.device, os.O_RDWR, 0)
+		if err != nil {
+			continue
+		}
+		if backs(device, image) {
+			return device, nil
+		}
+		device.Close()
+	}
+	return nil, nil
+}
+
+// configureFree attaches the backing file to a loop device that nobody uses.
+func configureFree(backing *os.File, end lifetime) (*os.File, error) {
+	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%w: no loop devices (%w); load the kernel module loop", ErrUnsupported, err)
+	}
+	defer control.Close()
+	config := unix.LoopConfig{Fd: uint32(backing.Fd()), Size: loopBlockSize}
+	config.Info.Flags = uint32(end) | unix.LO_FLAGS_DIRECT_IO
+	copy(config.Info.File_name[:len(config.Info.File_name)-1], backing.Name())
+
+	for range attachAttempts {
+		n, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
+		if err != nil {
+			return nil, fmt.Errorf("find a free loop device: %w", err)
+		}
+		device, err := os.OpenFile(fmt.Sprintf("/dev/loop%d", n), os.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		err = unix.IoctlLoopConfigure(int(device.Fd()), &config)
+		if err == nil {
+			return device, refuseDiscard(device.Name())
+		}
+		device.Close()
+		if !errors.Is(err, unix.EBUSY) {
+			return nil, fmt.Errorf("attach %s to %s: %w", backing.Name(), device.Name(), err)
+		}
+	}
+	return nil, fmt.Errorf("attach %s: other processes took %d free loop devices in a row", backing.Name(), attachAttempts)
+}
+
+// refuseDiscard keeps the device's users from giving preallocated blocks back
+// to the pool, where somebody else would take them.
+func refuseDiscard(device string) error {
+	return os.WriteFile(filepath.Join("/sys/block", filepath.Base(device), "queue/discard_max_bytes"), []byte("0"), 0)
+}
+
+// loop is an attached loop device.
+type loop struct {
+	device  string // /dev/loopN
+	backing string // as the kernel shows it, without its mark for deleted files
+}
+
+// findLoops gives the devices whose backing file is, or was, at path; if path
+// ends in a slash, those of all files below it.
+func findLoops(path string) ([]loop, error) {
+	found, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	if err != nil {
+		return nil, err
+	}
+	var loops []loop
+	for _, file := range found {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue // detached meanwhile
+		}
+		backing := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), " (deleted)")
+		below := strings.HasSuffix(path, "/") && strings.HasPrefix(backing, path)
+		if backing == path || below {
+			name := filepath.Base(filepath.Dir(filepath.Dir(file)))
+			loops = append(loops, loop{device: "/dev/" + name, backing: backing})
+		}
+	}
+	return loops, nil
+}
+
+// backs says whether the open loop device is backed by the very file at path,
+// not by one that was deleted or replaced since.
+func backs(device *os.File, path string) bool {
+	info, err := unix.IoctlLoopGetStatus64(int(device.Fd()))
+	if err != nil {
+		return false
+	}
+	var s unix.Stat_t
+	return unix.Stat(path, &s) == nil && s.Dev == info.Device && s.Ino == info.Inode
+}
+
+// releaseLoops detaches every device of an image. The error wraps ErrInUse if
+// one of them has a user; that one stays.
+func releaseLoops(image string) error {
+	loops, err := findLoops(image)
+	if err != nil {
+		return err
+	}
+	for _, l := range loops {
+		if err := detach(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// detach ends a loop device. Somebody who merely looks at new devices, as udev
+// does, is waited for; the error wraps ErrInUse if the device is mounted, in
+// whatever mount namespace, or stays open.
+func detach(l loop) error {
+	const attempts, pause = 20, 10 * time.Millisecond
+	for range attempts {
+		// A file system holds its device exclusively.
+		device, err := os.OpenFile(l.device, os.O_RDWR|unix.O_EXCL, 0)
+		if errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("%w: %s (%s) is mounted", ErrInUse, l.device, l.backing)
+		}
+		if err != nil {
+			return fmt.Errorf("open %s: %w", l.device, err)
+		}
+		err = unix.IoctlSetInt(int(device.Fd()), unix.LOOP_CLR_FD, 0)
+		device.Close()
+		if err != nil && !errors.Is(err, unix.ENXIO) {
+			return fmt.Errorf("detach %s from %s: %w", l.device, l.backing, err)
+		}
+		// With another user the device only goes when that one does.
+		if !attached(l) {
+			return nil
+		}
+		time.Sleep(pause)
+	}
+	return fmt.Errorf("%w: %s (%s) is held open", ErrInUse, l.device, l.backing)
+}
+
+func attached(l loop) bool {
+	loops, err := findLoops(l.backing)
+	if err != nil {
+		return true
+	}
+	for _, other := range loops {
+		if other.device == l.device {
+			return true
+		}
+	}
+	return false
+}
+
+// growLoop makes the device as large as its backing file has become.
+func growLoop(device *os.File) error {
+	if err := unix.IoctlSetInt(int(device.Fd()), unix.LOOP_SET_CAPACITY, 0); err != nil {
+		return fmt.Errorf("enlarge %s: %w", device.Name(), err)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/mount-utils"
+	utilexec "k8s.io/utils/exec"
+)
+
+const (
+	recordFile = "volume.json"
+	imageFile  = "disk.img"
+
+	// A directory with one of these prefixes is no volume yet, or none any more.
+	// No volume ID starts with a dot.
+	creatingPrefix = ".creating-"
+	deletingPrefix = ".deleting-"
+)
+
+// Pool is a place on this node from which volumes are cut: a directory.
+type Pool struct {
+	dir     string
+	mounter mount.Interface
+	exec    utilexec.Interface
+	// admission is held from looking at the free space until it is taken.
+	admission sync.Mutex
+	// reached is called between the steps of every operation. The crash tests
+	// end the process there.
+	reached func(step string)
+}
+
+// Open gives the pool in dir, which is created where it is missing, and removes
+// what operations that were killed have left half made there.
+func Open(dir string) (*Pool, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the volume pool: %w", err)
+	}
+	// The kernel reports backing files by their real path; so must we.
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, err
+	}
+	if real, err = filepath.Abs(real); err != nil {
+		return nil, err
+	}
+	p := &Pool{dir: real, mounter: mount.New(""), exec: utilexec.New(), reached: func(string) {}}
+	return p, p.sweep()
+}
+
+// sweep removes half made and half deleted volumes. A directory with a
+// volume's name is never touched, whatever its state.
+func (p *Pool) sweep() error {
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), creatingPrefix) || strings.HasPrefix(e.Name(), deletingPrefix) {
+			failed = append(failed, os.RemoveAll(filepath.Join(p.dir, e.Name())))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// Get gives a volume's record; the error wraps ErrNotFound where there is none.
+func (p *Pool) Get(id string) (Record, error) {
+	if !validID(id) {
+		return Record{}, fmt.Errorf("%w: %q is not a volume ID", ErrNotFound, id)
+	}
+	return readRecord(p.volumeDir(id))
+}
+
+// List gives the records of all volumes in the order of their IDs.
+func (p *Pool) List() ([]Record, error) {
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	var records []Record
+	for _, e := range entries {
+		if !e.IsDir() || !validID(e.Name()) {
+			continue
+		}
+		r, err := readRecord(p.volumeDir(e.Name()))
+		if errors.Is(err, ErrNotFound) {
+			continue // not ours, or deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// Available gives the bytes that new volumes may still take.
+func (p *Pool) Available() (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(p.dir, &s); err != nil {
+		return 0, fmt.Errorf("look at the free space of pool %s: %w", p.dir, err)
+	}
+	block := int64(s.Bsize)
+	free := int64(s.Bavail)*block - Reserve(int64(s.Blocks)*block)
+	return max(free, 0) / Granule * Granule, nil
+}
+
+func (p *Pool) volumeDir(id string) string { return filepath.Join(p.dir, id) }
+func (p *Pool) image(id string) string     { return filepath.Join(p.dir, id, imageFile) }

@@ -1,0 +1,11 @@
+// Package provisioner turns claims into volumes of this node's driver: it makes
+// a volume for each claim that was given to the node, deletes it when its claim
+// is gone, enlarges it when the claim grows, and publishes how much space is
+// left.
+//
+// Every node runs it for its own volumes only, so no leader is elected and a
+// node's volumes need no other node. The loop around claims and persistent
+// volumes is upstream's sig-storage-lib-external-provisioner. (Upstream's
+// external-provisioner cannot be in one process with kubelet: both register
+// the feature gate VolumeAttributesClass, and the second one panics.)
+package provisioner

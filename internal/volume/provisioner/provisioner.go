@@ -1,0 +1,70 @@
+package provisioner
+
+import (
+	"context"
+
+	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	core "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	storagelisters "k8s.io/client-go/listers/storage/v1"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+)
+
+// provisioner makes and deletes the volumes of one node.
+type provisioner struct {
+	client   kubernetes.Interface
+	driver   spec.ControllerClient
+	nodeName string
+	classes  storagelisters.StorageClassLister
+	// changed is called when the pool's free space may have changed.
+	changed func()
+}
+
+var (
+	_ controller.Provisioner      = &provisioner{}
+	_ controller.Qualifier        = &provisioner{}
+	_ controller.DeletionGuard    = &provisioner{}
+	_ controller.BlockProvisioner = &provisioner{}
+)
+
+// ShouldProvision says whether the claim is this node's. A claim that is bound
+// at once, without a pod, is the first node's that writes its name to it.
+func (p *provisioner) ShouldProvision(ctx context.Context, claim *core.PersistentVolumeClaim) bool {
+	if node := claim.Annotations[selectedNode]; node != "" {
+		return node == p.nodeName
+	}
+	if err := p.takeUnassigned(ctx, claim); err != nil {
+		klog.FromContext(ctx).Error(err, "Cannot take a claim that no node has", "claim", klog.KObj(claim))
+	}
+	return false // the claim comes again when it has a node
+}
+
+// ShouldDelete says whether the volume is on this node.
+func (p *provisioner) ShouldDelete(_ context.Context, v *core.PersistentVolume) bool {
+	return isOn(v, p.nodeName)
+}
+
+// SupportsBlock: raw block volumes are served.
+func (p *provisioner) SupportsBlock(context.Context) bool { return true }
+
+// Provision makes the claim's volume and gives the object that stands for it.
+func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptions) (*core.PersistentVolume, controller.ProvisioningState, error) {
+	request, err := createRequest(o, p.nodeName)
+	if err != nil {
+		return nil, controller.ProvisioningFinished, err
+	}
+	response, err := p.driver.CreateVolume(ctx, request)
+	p.changed()
+	if err != nil {
+		return nil, stateAfter(err), err
+	}
+	return persistentVolume(o, p.nodeName, response.GetVolume()), controller.ProvisioningFinished, nil
+}
+
+// Delete removes the volume's data.
+func (p *provisioner) Delete(ctx context.Context, v *core.PersistentVolume) error {
+	_, err := p.driver.DeleteVolume(ctx, &spec.DeleteVolumeRequest{VolumeId: v.Spec.CSI.VolumeHandle})
+	p.changed()
+	return err
+}

@@ -1,0 +1,116 @@
+package provisioner
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	"github.com/kubernetes-csi/csi-lib-utils/accessmodes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	core "k8s.io/api/core/v1"
+	storage "k8s.io/api/storage/v1"
+	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+
+	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/csi"
+)
+
+// Parameters of a class with this prefix are for the provisioner; the driver
+// gets the others. The names are upstream's.
+const (
+	reservedPrefix = "csi.storage.k8s.io/"
+	fsTypeKey      = reservedPrefix + "fstype"
+)
+
+// selectedNode is the annotation by which the scheduler gives a claim to a node.
+const selectedNode = "volume.kubernetes.io/selected-node"
+
+// createRequest translates a claim into the driver's words.
+func createRequest(o controller.ProvisionOptions, nodeName string) (*spec.CreateVolumeRequest, error) {
+	claim := o.PVC
+	if claim.Spec.Selector != nil {
+		return nil, errors.New("a selector cannot be honoured for a volume that is made for the claim; remove it")
+	}
+	if claim.Spec.DataSource != nil || claim.Spec.DataSourceRef != nil {
+		return nil, errors.New("volumes from snapshots, other volumes or populators are not supported; remove dataSource and dataSourceRef")
+	}
+	capability, err := capabilityOf(claim, o.StorageClass)
+	if err != nil {
+		return nil, err
+	}
+	parameters := map[string]string{
+		reservedPrefix + "pvc/name":      claim.Name,
+		reservedPrefix + "pvc/namespace": claim.Namespace,
+		reservedPrefix + "pv/name":       o.PVName,
+	}
+	for key, value := range o.StorageClass.Parameters {
+		if !strings.HasPrefix(key, reservedPrefix) {
+			parameters[key] = value
+		} else if key != fsTypeKey {
+			return nil, fmt.Errorf("class %s has the parameter %s, which this provisioner does not know", o.StorageClass.Name, key)
+		}
+	}
+	here := []*spec.Topology{{Segments: map[string]string{csi.TopologyKey: nodeName}}}
+	return &spec.CreateVolumeRequest{
+		Name:                      o.PVName,
+		CapacityRange:             &spec.CapacityRange{RequiredBytes: requested(claim)},
+		VolumeCapabilities:        []*spec.VolumeCapability{capability},
+		Parameters:                parameters,
+		AccessibilityRequirements: &spec.TopologyRequirement{Requisite: here, Preferred: here},
+	}, nil
+}
+
+// capabilityOf says how the claim's pods will use the volume.
+func capabilityOf(claim *core.PersistentVolumeClaim, class *storage.StorageClass) (*spec.VolumeCapability, error) {
+	mode, err := accessmodes.ToCSIAccessMode(claim.Spec.AccessModes, true)
+	if err != nil {
+		return nil, err
+	}
+	capability := &spec.VolumeCapability{AccessMode: &spec.VolumeCapability_AccessMode{Mode: mode}}
+	if claim.Spec.VolumeMode != nil && *claim.Spec.VolumeMode == core.PersistentVolumeBlock {
+		capability.AccessType = &spec.VolumeCapability_Block{Block: &spec.VolumeCapability_BlockVolume{}}
+		return capability, nil
+	}
+	capability.AccessType = &spec.VolumeCapability_Mount{Mount: &spec.VolumeCapability_MountVolume{
+		FsType: class.Parameters[fsTypeKey], MountFlags: class.MountOptions,
+	}}
+	return capability, nil
+}
+
+func requested(claim *core.PersistentVolumeClaim) int64 {
+	quantity := claim.Spec.Resources.Requests[core.ResourceStorage]
+	return quantity.Value()
+}
+
+// stateAfter says what is known of a volume after the driver's error.
+func stateAfter(err error) controller.ProvisioningState {
+	switch status.Code(err) {
+	case codes.ResourceExhausted:
+		return controller.ProvisioningReschedule // another node may have room
+	case codes.InvalidArgument, codes.OutOfRange, codes.AlreadyExists, codes.FailedPrecondition:
+		return controller.ProvisioningFinished
+	default:
+		return controller.ProvisioningInBackground
+	}
+}
+
+// isOn says whether the volume is one of our driver's on the node.
+func isOn(v *core.PersistentVolume, nodeName string) bool {
+	if v.Spec.CSI == nil || v.Spec.CSI.Driver != volume.DriverName {
+		return false
+	}
+	affinity := v.Spec.NodeAffinity
+	if affinity == nil || affinity.Required == nil {
+		return false
+	}
+	for _, term := range affinity.Required.NodeSelectorTerms {
+		for _, e := range term.MatchExpressions {
+			if e.Key == csi.TopologyKey && e.Operator == core.NodeSelectorOpIn && len(e.Values) == 1 && e.Values[0] == nodeName {
+				return true
+			}
+		}
+	}
+	return false
+}

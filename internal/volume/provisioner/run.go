@@ -1,0 +1,107 @@
+package provisioner
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+
+	"github.com/mainstay-io/mainstay/internal/volume"
+)
+
+// The pauses between attempts after a failure. Failures are local and mostly
+// pass at once, so the first pause is short.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+const (
+	// workers bounds how many volumes are made or deleted at the same time.
+	workers = 8
+	// resync looks at every claim again, for what no event told of.
+	resync = 10 * time.Minute
+)
+
+// Config says whose claims are served, and by whom.
+type Config struct {
+	// RESTConfig reaches the API server; its limits are used as they are.
+	RESTConfig *rest.Config
+	NodeName   string
+	// Endpoint is the Unix socket on which the node's CSI driver serves.
+	Endpoint string
+	// Namespace holds the node's CSIStorageCapacity objects.
+	Namespace string
+}
+
+// Run serves claims until ctx ends. It waits for the driver to serve, and
+// repeats what fails; the error is one of the configuration.
+func Run(ctx context.Context, c Config) error {
+	client, err := kubernetes.NewForConfig(c.RESTConfig)
+	if err != nil {
+		return fmt.Errorf("reach the API server for volume claims: %w", err)
+	}
+	connection, err := grpc.NewClient("unix:"+c.Endpoint,
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // a socket of root's
+		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	return run(ctx, c, client, spec.NewControllerClient(connection))
+}
+
+func run(ctx context.Context, c Config, client kubernetes.Interface, driver spec.ControllerClient) error {
+	factory := informers.NewSharedInformerFactory(client, resync)
+	claims := factory.Core().V1().PersistentVolumeClaims()
+	volumes := factory.Core().V1().PersistentVolumes()
+	classes := factory.Storage().V1().StorageClasses()
+
+	capacity := newCapacityPublisher(c, client, driver, classes.Lister())
+	p := &provisioner{
+		client: client, driver: driver, nodeName: c.NodeName,
+		classes: classes.Lister(), changed: capacity.lookAgain,
+	}
+	provision := controller.NewProvisionController(ctx, client, volume.DriverName, p,
+		controller.LeaderElection(false),
+		controller.Threadiness(workers),
+		controller.RateLimiter(retries()),
+		controller.CreateProvisionedPVLimiter(retries()),
+		controller.FailedProvisionThreshold(0), // never give up
+		controller.FailedDeleteThreshold(0),
+		controller.RetryIntervalMax(lastRetry),
+		controller.ClaimsInformer(claims.Informer()),
+		controller.VolumesInformer(volumes.Informer()),
+		controller.ClassesInformer(classes.Informer()),
+		controller.AddFinalizer(true),
+	)
+	resize, err := newResizer(client, driver, c.NodeName, claims, volumes.Lister(), capacity.lookAgain)
+	if err != nil {
+		return err
+	}
+	if err := capacity.watch(classes.Informer()); err != nil {
+		return err
+	}
+
+	factory.Start(ctx.Done())
+	defer factory.Shutdown()
+	factory.WaitForCacheSync(ctx.Done())
+	var group errgroup.Group
+	group.Go(func() error { provision.Run(ctx); return nil })
+	group.Go(func() error { resize.run(ctx); return nil })
+	group.Go(func() error { capacity.run(ctx); return nil })
+	return group.Wait()
+}
+
+func retries() workqueue.TypedRateLimiter[string] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry)
+}

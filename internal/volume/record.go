@@ -1,0 +1,99 @@
+package volume
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// recordVersion rises when an older Mainstay would misread a newer record.
+const recordVersion = 1
+
+// FileSystem is what a volume was formatted with.
+type FileSystem string
+
+const (
+	Ext4 FileSystem = "ext4"
+	XFS  FileSystem = "xfs"
+	// RawBlock volumes are handed out as a device and never formatted.
+	RawBlock FileSystem = "block"
+)
+
+// Record is what the pool knows of a volume. It is written before the volume
+// exists and again only to enlarge it.
+type Record struct {
+	Version int `json:"version"`
+	// ID names the volume's directory.
+	ID string `json:"id"`
+	// Name is what the volume was asked for under; ID is derived from it.
+	Name string `json:"name"`
+	// Bytes is the promised size, a multiple of Granule.
+	Bytes int64 `json:"bytes"`
+	// FileSystem is ext4, xfs, or block.
+	FileSystem FileSystem `json:"fileSystem"`
+	// Claim is namespace/name of the claim that the volume was made for, for
+	// people who look at the pool without a cluster. May be empty.
+	Claim string `json:"claim,omitempty"`
+}
+
+func readRecord(dir string) (Record, error) {
+	path := filepath.Join(dir, recordFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Record{}, fmt.Errorf("%w: there is no %s", ErrNotFound, path)
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Record{}, fmt.Errorf("volume record %s is damaged (%w); its data in %s is untouched", path, err, imageFile)
+	}
+	if r.Version > recordVersion {
+		return Record{}, fmt.Errorf("volume record %s has version %d, this Mainstay knows up to %d: run a newer one", path, r.Version, recordVersion)
+	}
+	return r, nil
+}
+
+// writeRecord replaces the record in dir so that a reader, or a crash, sees
+// either the old one or the new one whole.
+func writeRecord(dir string, r Record) error {
+	r.Version = recordVersion
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	temporary := filepath.Join(dir, recordFile+".tmp")
+	if err := writeFileSynced(temporary, append(data, '\n')); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, filepath.Join(dir, recordFile)); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func writeFileSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// syncDir makes the names in dir survive a power failure.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
