@@ -77,4 +77,3 @@ func newImageList(o *options) *cobra.Command {
 func (o *options) images() engine.Images {
 	return engine.Images{Socket: o.paths().ContainerdSocket()}
 }
-

@@ -13,9 +13,12 @@ import (
 	"text/template"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mainstay-io/mainstay/internal/volume/driver"
 )
 
 //go:embed addons/*.yaml
@@ -23,7 +26,8 @@ var addonFiles embed.FS
 
 // applyAddons puts the objects that the engine itself brings into the cluster:
 // access rules, the Services of DNS and metrics, the CSI driver and its class.
-// They are applied at each start, so a new version brings its own.
+// They are applied at each start, so a new version brings its own; but for the
+// StorageClass, which belongs to the user once it is there.
 func applyAddons(ctx context.Context, access *rest.Config, config Config, paths Paths, gateway net.IP) error {
 	ca, err := os.ReadFile(paths.pkiFile("ca.crt"))
 	if err != nil {
@@ -48,7 +52,7 @@ func applyAddons(ctx context.Context, access *rest.Config, config Config, paths 
 			return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
 	}
-	return nil
+	return client.IgnoreAlreadyExists(c.Create(ctx, driver.StorageClass()))
 }
 
 func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
@@ -74,6 +78,13 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 			}
 			objects = append(objects, object)
 		}
+	}
+	for _, object := range volumeObjects() {
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, &unstructured.Unstructured{Object: content})
 	}
 	return objects, nil
 }

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/knftables"
+
+	"github.com/mainstay-io/mainstay/internal/volume/driver"
 )
 
 // Clean ends everything that an engine leaves running when it ends: containerd,
@@ -25,6 +27,7 @@ func Clean(ctx context.Context, dataDir string) error {
 		stopSandboxes(ctx, paths),
 		containerd{paths}.stop(ctx),
 		killCgroup(ctx, name),
+		driver.Cleanup(paths.Pool(), paths.Kubelet()),
 		unmountAll(paths),
 		removeDevice(name),
 		removeTables(ctx, name),
@@ -167,4 +170,3 @@ func removeTables(ctx context.Context, name string) error {
 	}
 	return nil
 }
-

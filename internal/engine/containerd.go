@@ -30,7 +30,9 @@ type containerd struct{ paths Paths }
 
 func (c containerd) configFile() string { return c.paths.configFile("containerd.toml") }
 func (c containerd) pidFile() string    { return filepath.Join(c.paths.run(), "containerd.pid") }
-func (c containerd) logFile() string    { return filepath.Join(filepath.Dir(c.paths.Log()), "containerd.log") }
+func (c containerd) logFile() string {
+	return filepath.Join(filepath.Dir(c.paths.Log()), "containerd.log")
+}
 
 // start returns when containerd answers. A running one is kept if its
 // configuration is still what we want, else it is replaced; pods do not notice.

@@ -41,6 +41,7 @@ func setKubeletConfiguration(k *kubeletconfig.KubeletConfiguration, config Confi
 	k.CgroupRoot = "/" + instance(config.DataDir)
 	k.FailCgroupV1 = false // many machines still have it
 	k.FailSwapOn = false
+	k.MakeIPTablesUtilChains = false // nothing here uses them
 	k.PodLogsDir = paths.podLogs()
 	k.VolumePluginDir = paths.flexVolumePlugins()
 	k.ResolverConfig = resolverConfig()

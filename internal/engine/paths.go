@@ -30,6 +30,7 @@ func (p Paths) Pool() string { return filepath.Join(p.DataDir, "volumes") }
 // Kubelet is kubelet's root directory.
 func (p Paths) Kubelet() string { return filepath.Join(p.DataDir, "kubelet") }
 
+func (p Paths) csi() string                    { return filepath.Join(p.run(), "csi") }
 func (p Paths) run() string                    { return filepath.Join(p.DataDir, "run") }
 func (p Paths) pki() string                    { return filepath.Join(p.DataDir, "pki") }
 func (p Paths) pkiFile(name string) string     { return filepath.Join(p.pki(), name) }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/pflag"
 	"k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -14,39 +13,28 @@ func runProxy(ctx context.Context, config Config, paths Paths) error {
 	run := app.NewOptions()
 	flags := pflag.NewFlagSet("kube-proxy", pflag.ContinueOnError)
 	run.AddFlags(flags)
-	run.ConfigFile = paths.configFile("kube-proxy.yaml")
-	if err := writeFile(run.ConfigFile, proxyConfig(config, paths)); err != nil {
+	err := flags.Parse([]string{
+		"--proxy-mode=nftables",
+		"--cluster-cidr=" + PodCIDR,
+		"--hostname-override=" + config.NodeName,
+		"--kubeconfig=" + paths.kubeconfigOf("proxy"),
+		"--kube-api-content-type=application/vnd.kubernetes.protobuf",
+		"--kube-api-qps=200",
+		"--kube-api-burst=400",
+		// A new endpoint is of use only when the rules know it.
+		"--iptables-min-sync-period=10ms",
+		// Leave the machine's own settings alone.
+		"--conntrack-max-per-core=0",
+		"--conntrack-min=0",
+		// Both would answer anybody.
+		"--healthz-port=0",
+		"--metrics-port=0",
+	})
+	if err != nil {
 		return err
 	}
 	if err := run.Complete(flags); err != nil {
 		return err
 	}
-	if err := run.Validate(); err != nil {
-		return err
-	}
 	return run.Run(ctx)
-}
-
-// proxyConfig is written as a file because kube-proxy's own code fills the
-// defaults of its configuration only when it reads one.
-func proxyConfig(config Config, paths Paths) []byte {
-	return fmt.Appendf(nil, `apiVersion: kubeproxy.config.k8s.io/v1alpha1
-kind: KubeProxyConfiguration
-mode: nftables
-clusterCIDR: %s
-hostnameOverride: %s
-healthzBindAddress: ""
-metricsBindAddress: ""
-clientConnection:
-  kubeconfig: %s
-  contentType: application/vnd.kubernetes.protobuf
-  qps: 200
-  burst: 400
-conntrack:
-  # Leave the machine's own settings alone.
-  maxPerCore: 0
-  min: 0
-nftables:
-  minSyncPeriod: 10ms
-`, PodCIDR, config.NodeName, paths.kubeconfigOf("proxy"))
 }

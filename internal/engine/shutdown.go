@@ -62,20 +62,21 @@ func ordinal(pod corev1.Pod) int {
 func (e *Engine) Stop(ctx context.Context, report func(string)) error {
 	e.phase.Store("stopping")
 	report("stopping the controllers")
-	e.controllers.stop(10 * time.Second)
+	e.controllers.stop(2 * time.Second)
 	pods, waves, err := e.podsToStop(ctx)
 	if err != nil {
 		return err
 	}
 	// From here on nothing may be recorded: what kubelet says of the pods that
-	// it stops would read as if they had finished for good.
+	// it stops would read as if they had finished for good. etcd closes at once;
+	// the API server lingers until its last client is gone, which is no matter.
 	report("stopping the API server")
-	e.api.stop(20 * time.Second)
+	e.api.stop(time.Second)
 	if err := e.stopPods(ctx, pods, waves, report); err != nil {
 		return err
 	}
 	report("stopping the node")
-	e.node.stop(10 * time.Second)
+	e.node.stop(time.Second)
 	return Clean(ctx, e.config.DataDir)
 }
 

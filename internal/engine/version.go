@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// Version is Mainstay's own. The build sets it.
+var Version = "dev"
+
 // dataVersion numbers the layout of the data directory. It rises when an older
 // engine could not read what a newer one has written.
 const dataVersion = 1

@@ -1,8 +1,41 @@
 package engine
 
-import "context"
+import (
+	"context"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/mainstay-io/mainstay/internal/volume/driver"
+)
+
+// runVolumes runs the CSI driver of the default StorageClass until ctx ends.
 func runVolumes(ctx context.Context, config Config, paths Paths) error {
-	<-ctx.Done()
-	return nil
+	access, err := accessOf(paths, "volume")
+	if err != nil {
+		return err
+	}
+	return driver.Run(ctx, driver.Config{
+		NodeName: config.NodeName, Version: Version, PoolDir: paths.Pool(), KubeletDir: paths.Kubelet(),
+		SocketDir: paths.csi(), RESTConfig: access,
+	})
+}
+
+// volumeObjects are what the driver needs in the cluster.
+func volumeObjects() []runtime.Object {
+	const name = "mainstay:volume"
+	return []runtime.Object{
+		driver.CSIDriver(),
+		&rbacv1.ClusterRole{
+			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
+			ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: driver.Rules(),
+		},
+		&rbacv1.ClusterRoleBinding{
+			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+		},
+	}
 }

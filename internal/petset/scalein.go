@@ -35,9 +35,11 @@ func (r *round) scaleInOrdered() (goOn bool) {
 	case p.terminating():
 		r.wait(p, "its pod is terminating; the set scales in one pet at a time")
 
-	// 2. While another is unhealthy, none goes: the set may have too few
-	// already. The lowest of the unhealthy may go itself.
-	case r.unavailable(p) && p != r.lowestUnavailableCondemned():
+	// 2. An unhealthy pet does not go while another is unhealthy too: somebody
+	// may want to look before more is lost. The lowest of them may go. One whose
+	// pod ended may go as well: it will never be healthy, and the set would be
+	// stuck, as with upstream's controller it is.
+	case r.unavailable(p) && !p.finished() && p != r.lowestUnavailableCondemned():
 		r.wait(r.lowestUnavailableCondemned(), "its pod is not available; scaling in halts meanwhile")
 
 	// 3. It goes.

@@ -1,5 +1,7 @@
 package petset
 
+import "slices"
+
 // update replaces pets that are not on the update revision, the highest
 // ordinal first. Their successors are made by keep, in a later round, when
 // their pods are gone.
@@ -25,7 +27,9 @@ func (r *round) updateOneByOne() {
 			r.replace(p)
 			return
 		case r.unavailable(p):
-			r.wait(p, "the update goes on when it is available")
+			if slices.ContainsFunc(r.replicas[r.partition():i], r.outdated) {
+				r.wait(p, "the update goes on when it is available")
+			}
 			return
 		}
 	}

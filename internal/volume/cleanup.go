@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/mount-utils"
 )
 
@@ -34,9 +35,50 @@ func Cleanup(poolDir, kubeletDir string) error {
 	}
 	failed := []error{registration}
 	for _, l := range loops {
-		failed = append(failed, release(l))
+		failed = append(failed, releaseHolders(l, kubeletDir), release(l))
 	}
 	return errors.Join(failed...)
+}
+
+// releaseHolders detaches the loop devices that kubelet puts on top of a raw
+// block volume, below its own directory, to hold it open.
+func releaseHolders(l loop, kubeletDir string) error {
+	var ours unix.Stat_t
+	if err := unix.Stat(l.device, &ours); err != nil {
+		return err
+	}
+	kubelet, err := realPath(kubeletDir)
+	if err != nil {
+		return err
+	}
+	holders, err := findLoops(kubelet + "/")
+	if err != nil {
+		return err
+	}
+	for _, h := range holders {
+		if held, err := deviceUnder(h); err != nil || held != ours.Rdev {
+			continue // gone, or on top of something else
+		}
+		if err := detach(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deviceUnder gives the number of the device by which a loop device is backed;
+// 0 if that is a file.
+func deviceUnder(l loop) (uint64, error) {
+	device, err := os.Open(l.device)
+	if err != nil {
+		return 0, err
+	}
+	defer device.Close()
+	info, err := unix.IoctlLoopGetStatus64(int(device.Fd()))
+	if err != nil {
+		return 0, err
+	}
+	return info.Rdevice, nil
 }
 
 // release unmounts and detaches one loop device.

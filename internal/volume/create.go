@@ -27,7 +27,11 @@ func (p *Pool) Create(ctx context.Context, spec Spec) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	r := Record{ID: IDFor(spec.Name), Name: spec.Name, Bytes: size, FileSystem: spec.FileSystem, Claim: spec.Claim}
+	r := Record{
+		Version: recordVersion,
+		ID:      IDFor(spec.Name), Name: spec.Name, Claim: spec.Claim,
+		Bytes: size, FileSystem: spec.FileSystem, FormattedBytes: size,
+	}
 
 	existing, err := p.Get(r.ID)
 	switch {

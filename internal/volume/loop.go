@@ -38,9 +38,19 @@ const (
 // cached once, and a flush of the volume is a flush of the disk.
 func attach(image string, end lifetime) (*os.File, error) {
 	device, err := openAttached(image)
-	if err != nil || device != nil {
-		return device, err
+	if err == nil && device == nil {
+		device, err = attachNew(image, end)
 	}
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseDiscard(device.Name()); err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	return device, nil
+}
+
+func attachNew(image string, end lifetime) (*os.File, error) {
 	backing, err := os.OpenFile(image, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -91,7 +101,7 @@ func configureFree(backing *os.File, end lifetime) (*os.File, error) {
 		}
 		err = unix.IoctlLoopConfigure(int(device.Fd()), &config)
 		if err == nil {
-			return device, refuseDiscard(device.Name())
+			return device, nil
 		}
 		device.Close()
 		if !errors.Is(err, unix.EBUSY) {

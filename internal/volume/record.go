@@ -34,6 +34,9 @@ type Record struct {
 	Bytes int64 `json:"bytes"`
 	// FileSystem is ext4, xfs, or block.
 	FileSystem FileSystem `json:"fileSystem"`
+	// FormattedBytes is how far the file system reaches. It is less than Bytes
+	// from Expand until Grow, or the next Stage, has enlarged it.
+	FormattedBytes int64 `json:"formattedBytes"`
 	// Claim is namespace/name of the claim that the volume was made for, for
 	// people who look at the pool without a cluster. May be empty.
 	Claim string `json:"claim,omitempty"`

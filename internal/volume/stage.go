@@ -38,6 +38,9 @@ func (p *Pool) Stage(ctx context.Context, id, path string, options []string) err
 	// From the mount on, the mount keeps the device; a failure lets it go.
 	defer device.Close()
 	p.reached("attached")
+	if err := p.growUnmounted(ctx, r, device); err != nil {
+		return err
+	}
 	// Databases do not read access times, and would pay a write for each.
 	options = append([]string{"noatime"}, options...)
 	if err := p.mounter.Mount(device.Name(), path, string(r.FileSystem), options); err != nil {

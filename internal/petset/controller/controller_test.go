@@ -34,7 +34,10 @@ func TestController(t *testing.T) {
 	before := upstreams.snapshot()
 
 	startController(t, config)
-	t.Run("take over from upstream", func(*testing.T) { upstreams.takeOver(before) })
+	t.Run("take over from upstream", func(t *testing.T) {
+		upstreams.T = t
+		upstreams.takeOver(before)
+	})
 
 	t.Run("together", func(t *testing.T) {
 		for _, test := range tests {

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	core "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -47,10 +48,24 @@ func nextResize(claim *core.PersistentVolumeClaim, v *core.PersistentVolume) (st
 	return resizeExpand, max(wants.Value(), inPool.Value()), fmt.Sprintf("the claim wants %s and has %s", wants.String(), has.String())
 }
 
+// concernsResize says whether an update of a claim may call for another look: a
+// resync does, and a change of what nextResize goes by, but for the marks that
+// the resizer leaves itself.
+func concernsResize(old, claim *core.PersistentVolumeClaim) bool {
+	return old.ResourceVersion == claim.ResourceVersion ||
+		old.Spec.VolumeName != claim.Spec.VolumeName ||
+		!equality.Semantic.DeepEqual(old.Spec.Resources, claim.Spec.Resources) ||
+		!equality.Semantic.DeepEqual(old.Status.Capacity, claim.Status.Capacity)
+}
+
 // The states of an enlargement as a claim's status shows them. Each gives the
 // new status; the old one is not changed.
 
 func resizeStarted(s core.PersistentVolumeClaimStatus, size int64) core.PersistentVolumeClaimStatus {
+	allocated := s.AllocatedResources[core.ResourceStorage]
+	if s.AllocatedResourceStatuses[core.ResourceStorage] != "" && allocated.Value() == size {
+		return s // a repetition; what went wrong before stays to be read
+	}
 	return withResize(s, core.PersistentVolumeClaimControllerResizeInProgress, size)
 }
 
@@ -67,9 +82,14 @@ func resizeFailed(s core.PersistentVolumeClaimStatus, size int64, code codes.Cod
 	case codes.ResourceExhausted, codes.OutOfRange, codes.InvalidArgument:
 		state = core.PersistentVolumeClaimControllerResizeInfeasible
 	}
+	for _, c := range s.Conditions {
+		if c.Type == core.PersistentVolumeClaimControllerResizeError && c.Reason == code.String() {
+			return withResize(s, state, size, c) // told already; free space in the message would change it each time
+		}
+	}
 	return withResize(s, state, size, core.PersistentVolumeClaimCondition{
 		Type: core.PersistentVolumeClaimControllerResizeError, Status: core.ConditionTrue, LastTransitionTime: now,
-		Reason: code.String(), Message: message + " (the claim may be set back to any size above the present one)",
+		Reason: code.String(), Message: message + " (the claim may be set back to any size down to its present capacity)",
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/status"
 	core "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,8 +44,13 @@ func newResizer(client kubernetes.Interface, driver spec.ControllerClient, nodeN
 			workqueue.NewTypedItemExponentialFailureRateLimiter[cache.ObjectName](firstRetry, lastRetry)),
 	}
 	_, err := claims.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    r.enqueue,
-		UpdateFunc: func(_, claim any) { r.enqueue(claim) },
+		AddFunc: r.enqueue,
+		UpdateFunc: func(old, claim any) {
+			// What we write ourselves must not bring a failed claim back at once.
+			if concernsResize(old.(*core.PersistentVolumeClaim), claim.(*core.PersistentVolumeClaim)) {
+				r.enqueue(claim)
+			}
+		},
 	})
 	return r, err
 }
@@ -152,7 +158,11 @@ func (r *resizer) setStatus(ctx context.Context, claim *core.PersistentVolumeCla
 		if err != nil || current.UID != claim.UID {
 			return err
 		}
-		current.Status = change(current.Status)
+		changed := change(current.Status)
+		if equality.Semantic.DeepEqual(changed, current.Status) {
+			return nil
+		}
+		current.Status = changed
 		_, err = client.UpdateStatus(ctx, current, meta.UpdateOptions{})
 		return err
 	})

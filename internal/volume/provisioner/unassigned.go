@@ -66,4 +66,3 @@ func termAllows(term core.TopologySelectorTerm, nodeName string) bool {
 	}
 	return true
 }
-

@@ -1,0 +1,179 @@
+package volume
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the expectations under testdata anew")
+
+// The child finds here what to do, where, and at which step to end.
+const crashEnvironment = "MAINSTAY_TEST_CRASH"
+
+type operation struct {
+	name string
+	run  func(p *Pool, dir string) error
+}
+
+const crashVolume = "victim"
+
+func staging(dir string) string { return filepath.Join(dir, "staging") }
+func target(dir string) string  { return filepath.Join(dir, "pod") }
+
+// life is everything that happens to a volume, in order. Ext4 grows at its
+// second stage, raw blocks while they are in use.
+func life(fs FileSystem) []operation {
+	ctx := context.Background()
+	create := operation{"create", func(p *Pool, _ string) error {
+		_, err := p.Create(ctx, Spec{Name: crashVolume, RequiredBytes: 8 * mib, FileSystem: fs})
+		return err
+	}}
+	expand := operation{"expand", func(p *Pool, _ string) error {
+		_, err := p.Expand(crashVolume, 16*mib, 0)
+		return err
+	}}
+	stage := operation{"stage", func(p *Pool, dir string) error { return p.Stage(ctx, crashVolume, staging(dir), nil) }}
+	publish := operation{"publish", func(p *Pool, dir string) error {
+		return p.Publish(Publication{ID: crashVolume, StagingPath: staging(dir), TargetPath: target(dir)})
+	}}
+	grow := operation{"grow", func(p *Pool, dir string) error {
+		_, err := p.Grow(crashVolume, target(dir))
+		return err
+	}}
+	begin := []operation{create, expand, stage, publish, grow}
+	if fs == RawBlock {
+		begin = []operation{create, stage, publish, expand, grow}
+	}
+	return append(begin, end()...)
+}
+
+func end() []operation {
+	return []operation{
+		{"unpublish", func(p *Pool, dir string) error { return p.Unpublish(target(dir)) }},
+		{"unstage", func(p *Pool, dir string) error { return p.Unstage(crashVolume, staging(dir)) }},
+		{"delete", func(p *Pool, _ string) error { return p.Delete(crashVolume) }},
+	}
+}
+
+// TestCrash ends the process between any two steps of any operation. Then
+// either the operation is repeated and life goes on, or the volume is taken
+// down: both work, and leave nothing.
+func TestCrash(t *testing.T) {
+	volumetest.RequireRoot(t)
+	var points strings.Builder
+	points.WriteString("The steps of each operation after which the crash test ends the process.\n\n")
+	for _, fs := range []FileSystem{Ext4, RawBlock} {
+		for i, op := range life(fs) {
+			var steps []string
+			for n := 1; ; n++ {
+				step := crashAndGoOn(t, fs, i, n, life(fs)[i:])
+				if step == "" {
+					break
+				}
+				crashAndGoOn(t, fs, i, n, end())
+				steps = append(steps, step)
+			}
+			fmt.Fprintf(&points, "%s %s: %s\n", fs, op.name, strings.Join(steps, ", "))
+		}
+	}
+	compare(t, "testdata/crash-points.txt", points.String())
+}
+
+// crashAndGoOn lives up to operation i, ends the process at the nth step of it,
+// and carries out what follows. It gives the step's name; empty if the operation
+// has fewer steps.
+func crashAndGoOn(t *testing.T, fs FileSystem, i, n int, following []operation) string {
+	t.Helper()
+	dir := volumetest.Dir(t)
+	p, err := Open(filepath.Join(dir, "pool"))
+	must(t, err)
+	for _, op := range life(fs)[:i] {
+		if err := op.run(p, dir); err != nil {
+			t.Fatalf("%s %s: %v", fs, op.name, err)
+		}
+	}
+	step := crash(t, dir, fs, i, n)
+
+	p, err = Open(filepath.Join(dir, "pool"))
+	must(t, err)
+	if step == "" {
+		following = following[1:] // the child has done the first one
+	}
+	for _, op := range following {
+		if err := op.run(p, dir); err != nil {
+			t.Errorf("%s %s killed after %q: then %s: %v", fs, life(fs)[i].name, step, op.name, err)
+		}
+	}
+	left, err := os.ReadDir(p.dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("%s %s killed after %q: left in the pool: %v (%v)", fs, life(fs)[i].name, step, left, err)
+	}
+	for _, l := range volumetest.Leftovers(t, dir) {
+		t.Errorf("%s %s killed after %q: left behind: %s", fs, life(fs)[i].name, step, l)
+	}
+	return step
+}
+
+// crash runs one operation in a process that kills itself at its nth step.
+func crash(t *testing.T, dir string, fs FileSystem, i, n int) (step string) {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^TestCrashChild$")
+	child.Env = append(os.Environ(), fmt.Sprintf("%s=%s|%s|%d|%d", crashEnvironment, dir, fs, i, n))
+	out, err := child.CombinedOutput()
+	killed := child.ProcessState != nil && strings.Contains(child.ProcessState.String(), "killed")
+	if err != nil && !killed {
+		t.Fatalf("%s: %v: %s", life(fs)[i].name, err, out)
+	}
+	if !killed {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// TestCrashChild is the process that TestCrash kills.
+func TestCrashChild(t *testing.T) {
+	fields := strings.Split(os.Getenv(crashEnvironment), "|")
+	if len(fields) != 4 {
+		t.Skip("run by TestCrash")
+	}
+	dir, fs := fields[0], FileSystem(fields[1])
+	i, err := strconv.Atoi(fields[2])
+	must(t, err)
+	remaining, err := strconv.Atoi(fields[3])
+	must(t, err)
+	p, err := Open(filepath.Join(dir, "pool"))
+	must(t, err)
+	p.reached = func(step string) {
+		if remaining--; remaining == 0 {
+			fmt.Println(step)
+			_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+			select {} // until the signal arrives
+		}
+	}
+	must(t, life(fs)[i].run(p, dir))
+}
+
+// compare holds text against a file, or writes the file with -rewrite.
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *rewrite {
+		must(t, os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	must(t, err)
+	if string(want) != got {
+		t.Errorf("%s differs; run with -rewrite if this is meant:\n%s", path, got)
+	}
+}
