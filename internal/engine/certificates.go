@@ -51,6 +51,7 @@ func authorities(nodeName string) []authority {
 			{name: "metrics-server", commonName: "metrics-server", server: true},
 			{name: "admin", commonName: "kubernetes-admin", organization: "system:masters", client: true},
 			{name: "controller-manager", commonName: "system:kube-controller-manager", client: true},
+			{name: "attachdetach", commonName: attachDetachUser, client: true},
 			{name: "scheduler", commonName: "system:kube-scheduler", client: true},
 			{name: "kubelet", commonName: "system:node:" + nodeName, organization: "system:nodes", client: true},
 			{name: "proxy", commonName: "system:kube-proxy", client: true},
@@ -71,7 +72,7 @@ func authorities(nodeName string) []authority {
 }
 
 // kubeconfigs are the clients that read their identity from a file.
-var kubeconfigs = []string{"controller-manager", "scheduler", "kubelet", "proxy", "dns", "metrics", "petset", "volume"}
+var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "dns", "metrics", "petset", "volume"}
 
 // ensureCertificates makes what is missing, near its end, or does not name this
 // machine's addresses any more. An authority is made once and never replaced.

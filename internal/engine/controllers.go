@@ -10,7 +10,7 @@ import (
 )
 
 // runControllers runs kube-controller-manager's controllers until ctx ends: all
-// but the one that internal/petset replaces. (Those that speak to a cloud stay
+// but the one that internal/petset replaces and that of attachdetach.go. (Those that speak to a cloud stay
 // off by themselves, since no cloud provider is named.)
 func runControllers(ctx context.Context, paths Paths) error {
 	run, err := options.NewKubeControllerManagerOptions()
@@ -34,7 +34,7 @@ func runControllers(ctx context.Context, paths Paths) error {
 
 func controllerFlags(paths Paths) []string {
 	return []string{
-		"--controllers=*,-" + names.StatefulSetController,
+		"--controllers=*,-" + names.StatefulSetController + ",-" + names.PersistentVolumeAttachDetachController,
 		"--kubeconfig=" + paths.kubeconfigOf("controller-manager"),
 		"--secure-port=0", // nobody outside this process asks it anything
 		"--leader-elect=false",

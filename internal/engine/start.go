@@ -179,6 +179,11 @@ func (e *Engine) startNode() error {
 	if err := e.network.ensure(e.node); err != nil {
 		return err
 	}
+	attachDetach, err := prepareAttachDetach(e.controllers, e.paths)
+	if err != nil {
+		return err
+	}
+	e.controllers.run("attach-detach controller", attachDetach)
 	server, dependencies, err := prepareKubelet(e.node, e.config, e.paths)
 	if err != nil {
 		return err

@@ -24,12 +24,9 @@ func (p pet) uid() types.UID {
 	return p.pod.UID
 }
 
-// revision is the revision that the pod runs; empty when there is no pod or
-// somebody took its label off.
+// revision is the revision that the pet's pod, which there must be, runs; empty
+// when somebody took its label off.
 func (p pet) revision() string {
-	if p.pod == nil {
-		return ""
-	}
 	return p.pod.Labels[apps.StatefulSetRevisionLabel]
 }
 

@@ -1,6 +1,7 @@
 package petset
 
 import (
+	"errors"
 	"fmt"
 )
 
@@ -21,9 +22,11 @@ func promised(o Observation, plan Plan) error {
 			err = fmt.Errorf("a set under deletion acts")
 		case a.Verb == CreatePod:
 			err = view.mayStart(a)
+		case a.Verb == DeletePod && a.Pod.DeletionTimestamp != nil:
+			err = fmt.Errorf("it goes already")
 		case a.Verb == DeletePod && a.Stage == StageScaleIn:
 			scaledIn++
-			err = view.mayScaleIn(a, scaledIn)
+			err = errors.Join(view.mayScaleIn(a, scaledIn), view.claimIsMarked(a, plan))
 		case a.Verb == DeletePod && a.Stage == StageUpdate:
 			updated++
 			err = view.mayUpdate(a, updated)
@@ -56,9 +59,28 @@ func (r *round) mayStart(a Action) error {
 		}
 	}
 	for _, volume := range a.Pod.Spec.Volumes {
-		if claim := r.Claims[volume.PersistentVolumeClaim.ClaimName]; claim != nil && claim.DeletionTimestamp != nil {
+		claim := r.Claims[volume.PersistentVolumeClaim.ClaimName]
+		if claim == nil {
+			continue
+		}
+		condemned := r.Set.Retention.DeleteWhenScaled && len(claim.OwnerReferences) > 0 && claim.OwnerReferences[0].Kind == "Pod"
+		if claim.DeletionTimestamp != nil || condemned {
 			return fmt.Errorf("claim %s is going", claim.Name)
 		}
+	}
+	return nil
+}
+
+// What is to go with a pet is the pod's before the pod goes.
+func (r *round) claimIsMarked(a Action, plan Plan) error {
+	claim := r.Claims[r.Set.ClaimName("data", a.Ordinal)]
+	for _, b := range plan.Actions {
+		if b.Verb == UpdateClaim && b.Ordinal == a.Ordinal {
+			claim = b.Claim
+		}
+	}
+	if r.Set.Retention.DeleteWhenScaled && claim != nil && len(claim.OwnerReferences) == 0 {
+		return fmt.Errorf("claim %s would be left behind", claim.Name)
 	}
 	return nil
 }
@@ -143,6 +165,10 @@ func statusMakesSense(o Observation, plan Plan) error {
 	}
 	if s.AvailableReplicas < 0 || s.AvailableReplicas > s.ReadyReplicas {
 		return fmt.Errorf("the status has %d available of %d ready", s.AvailableReplicas, s.ReadyReplicas)
+	}
+	complete := s.Replicas == int32(o.Set.Replicas) && s.ReadyReplicas == s.Replicas && s.UpdatedReplicas == s.Replicas
+	if s.CurrentRevision != o.Current.Name && !complete {
+		return fmt.Errorf("the update is called complete with %+v", s)
 	}
 	if int(s.Replicas) > len(o.Pods) {
 		return fmt.Errorf("the status counts pods that are not there")

@@ -32,7 +32,7 @@ func TestWalks(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
 		w := newWorld(seed)
 		if err := w.walk(); err != nil {
-			t.Fatalf("seed %d: %v\n%s\nagain: go test ./internal/petset -run TestWalks -seed %d -seeds 1",
+			t.Fatalf("seed %d: %v\n%s\nagain: go test ./internal/petset -run TestWalks -args -seed %d -seeds 1",
 				seed, err, strings.Join(w.said, "\n"), seed)
 		}
 	}
@@ -65,6 +65,7 @@ func (w *world) converge() error {
 		w.now = w.now.Add(time.Second)
 		w.kubeletActs(false)
 		w.garbageCollectorActs()
+		w.humanLooks()
 		if err := w.controllerActs(false); err != nil {
 			return err
 		}
@@ -73,6 +74,19 @@ func (w *world) converge() error {
 		}
 	}
 	return err
+}
+
+// humanLooks does what scaling in halts for: pods that are to go, and cannot
+// start since somebody deleted their claims, are deleted by hand.
+func (w *world) humanLooks() {
+	set, err := FromStatefulSet(w.sets.truth())
+	for _, name := range w.names() {
+		_, ordinal, _ := SplitOrdinal(name)
+		pod := w.pods.truth()[name]
+		if err == nil && !set.Contains(ordinal) && pod.Status.Phase == corev1.PodPending && !w.claimsUsable(pod) {
+			w.deletePod(name)
+		}
+	}
 }
 
 // settled returns what is not yet as the set asks for.
@@ -124,7 +138,12 @@ func (w *world) observation() (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	pods := slices.Collect(maps.Values(w.pods.observe(w.rand)))
+	seen := w.pods.observe(w.rand)
+	pods := make([]*corev1.Pod, 0, len(seen))
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		pods = append(pods, seen[name])
+	}
+	w.rand.Shuffle(len(pods), func(i, j int) { pods[i], pods[j] = pods[j], pods[i] })
 	current, update, err := w.resolveRevisions(set, pods)
 	return Observation{Set: set, Current: current, Update: update, Pods: pods,
 		Claims: w.claims.observe(w.rand), Now: w.now}, err

@@ -58,6 +58,9 @@ func newWorld(seed uint64) *world {
 	if w.chance(2) {
 		set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "data"}}}
 	}
+	if w.chance(3) {
+		set.Spec.MinReadySeconds = 3
+	}
 	w.chooseStrategy(set)
 	w.choosePolicy(set)
 	w.sets.push(set)
@@ -106,8 +109,12 @@ func (w *world) choosePolicy(set *apps.StatefulSet) {
 
 // userActs lets the user change their mind, or a pod.
 func (w *world) userActs() {
-	if pods := w.names(); len(pods) > 0 && w.chance(2) {
+	switch pods, claims := w.names(), slices.Sorted(maps.Keys(w.claims.truth())); {
+	case len(pods) > 0 && w.chance(2):
 		w.deletePod(pods[w.rand.IntN(len(pods))])
+		return
+	case len(claims) > 0 && w.chance(3):
+		w.deleteClaim(claims[w.rand.IntN(len(claims))])
 		return
 	}
 	w.changeSet(func(set *apps.StatefulSet) {
@@ -157,6 +164,7 @@ func (w *world) kubeletActs(faults bool) {
 			pod.Status.Conditions = nil
 		case faults && w.chance(10):
 			delete(pod.Labels, apps.StatefulSetPodNameLabel)
+		case pod.Status.Phase == corev1.PodPending && !w.claimsUsable(pod):
 		case pod.Status.Phase == corev1.PodPending:
 			pod.Status.Phase = corev1.PodRunning
 		case len(pod.Status.Conditions) == 0:
@@ -164,6 +172,17 @@ func (w *world) kubeletActs(faults bool) {
 		}
 		return true
 	})
+}
+
+// claimsUsable: no pod is scheduled while one of its claims is missing or going.
+func (w *world) claimsUsable(pod *corev1.Pod) bool {
+	for _, volume := range pod.Spec.Volumes {
+		claim := w.claims.truth()[volume.PersistentVolumeClaim.ClaimName]
+		if claim == nil || claim.DeletionTimestamp != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *world) changePod(name string, change func(*corev1.Pod) (stays bool)) {
@@ -189,10 +208,31 @@ func (w *world) deletePod(name string) {
 	}
 }
 
-// garbageCollectorActs takes the claims whose owners are all gone.
+// deleteClaim begins to delete a claim; it stays while a pod uses it.
+func (w *world) deleteClaim(name string) {
+	w.say("claim %s is deleted", name)
+	claims := maps.Clone(w.claims.truth())
+	claims[name] = claims[name].DeepCopy()
+	claims[name].DeletionTimestamp = &metav1.Time{Time: w.now}
+	w.claims.push(claims)
+}
+
+// inUse: a pod that was started mounts the claim.
+func (w *world) inUse(claim string) bool {
+	_, ordinal, _ := SplitOrdinal(claim)
+	pod := w.pods.truth()[fmt.Sprint("web-", ordinal)]
+	return pod != nil && pod.Status.Phase != corev1.PodPending
+}
+
+// garbageCollectorActs takes the claims whose owners are all gone, and those
+// that were deleted and nobody uses.
 func (w *world) garbageCollectorActs() {
 	claims := maps.Clone(w.claims.truth())
 	for name, claim := range claims {
+		if claim.DeletionTimestamp != nil && !w.inUse(name) {
+			delete(claims, name)
+			continue
+		}
 		gone := func(ref metav1.OwnerReference) bool {
 			pod := w.pods.truth()[ref.Name]
 			return ref.Kind == "Pod" && (pod == nil || pod.UID != ref.UID)

@@ -11,8 +11,9 @@ import (
 	"k8s.io/mount-utils"
 )
 
-// Cleanup unmounts and detaches every volume of the pool in poolDir and removes
-// the driver's registration from kubeletDir. Data stays. It needs no running
+// Cleanup unmounts and detaches every volume of the pool in poolDir, and removes
+// from kubeletDir the driver's registration and kubelet's hold on raw block
+// volumes. Data stays. It needs no running
 // engine, may be run again, and may be run where nothing is left to do.
 //
 // The pods that use the volumes must have ended. A volume that still has a user

@@ -48,6 +48,7 @@ func TestController(t *testing.T) {
 		}
 	})
 	t.Run("max unavailable", func(t *testing.T) { testMaxUnavailable(newCluster(t, client, k)) })
+	t.Run("10 in order", func(t *testing.T) { testTenInOrder(newCluster(t, client, k)) })
 	t.Run("500 parallel", func(t *testing.T) { testLargeParallel(newCluster(t, client, k)) })
 }
 

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -107,8 +108,11 @@ func (r *reconciler) updateClaim(ctx context.Context, set *apps.StatefulSet, cla
 
 func (r *reconciler) createPod(ctx context.Context, set *apps.StatefulSet, pod *corev1.Pod) error {
 	created, err := r.client.CoreV1().Pods(set.Namespace).Create(ctx, pod, metav1.CreateOptions{})
-	if err == nil {
+	switch {
+	case err == nil:
 		r.writes.wrote(set, podResource, created)
+	case apierrors.IsAlreadyExists(err):
+		return fmt.Errorf("the name is taken by a pod that is not the set's; delete that pod or give it the set's labels: %w", err)
 	}
 	return err
 }

@@ -7,7 +7,6 @@ import (
 
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/record"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -54,15 +53,8 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		// Trying again is of no use; a change of the spec comes as an event.
 		return reconcile.Result{}, reconcile.TerminalError(err)
 	}
-	result, err := r.step(ctx, set, value)
-	if apierrors.IsConflict(err) {
-		// Somebody was faster, and what they wrote is on its way here.
-		return reconcile.Result{RequeueAfter: conflictRetry}, nil
-	}
-	return result, err
+	return r.step(ctx, set, value)
 }
-
-const conflictRetry = 10 * time.Millisecond
 
 // step observes, decides and acts. The status is written even when actions
 // failed: what was observed is true all the same.

@@ -157,3 +157,16 @@ func testInvalidPod(c *cluster) {
 	c.must(c.client.CoreV1().ResourceQuotas(c.namespace).Delete(c.ctx, "none", metav1.DeleteOptions{}))
 	c.settled()
 }
+
+// Each pet follows the one before it at once: nothing waits for a timer or a
+// resync. Kubelet and API server take half a second for the ten.
+func testTenInOrder(c *cluster) {
+	start := time.Now()
+	c.create(webSet(10, withData))
+	c.settled()
+	took := time.Since(start)
+	c.Logf("ten ordered pets took %v", took)
+	if took > 3*time.Second {
+		c.Error("that is too long")
+	}
+}

@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 	core "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -46,16 +45,6 @@ func nextResize(claim *core.PersistentVolumeClaim, v *core.PersistentVolume) (st
 	// A volume that an earlier attempt has enlarged further stays so.
 	inPool := v.Spec.Capacity[core.ResourceStorage]
 	return resizeExpand, max(wants.Value(), inPool.Value()), fmt.Sprintf("the claim wants %s and has %s", wants.String(), has.String())
-}
-
-// concernsResize says whether an update of a claim may call for another look: a
-// resync does, and a change of what nextResize goes by, but for the marks that
-// the resizer leaves itself.
-func concernsResize(old, claim *core.PersistentVolumeClaim) bool {
-	return old.ResourceVersion == claim.ResourceVersion ||
-		old.Spec.VolumeName != claim.Spec.VolumeName ||
-		!equality.Semantic.DeepEqual(old.Spec.Resources, claim.Spec.Resources) ||
-		!equality.Semantic.DeepEqual(old.Status.Capacity, claim.Status.Capacity)
 }
 
 // The states of an enlargement as a claim's status shows them. Each gives the

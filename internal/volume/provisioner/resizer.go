@@ -44,13 +44,8 @@ func newResizer(client kubernetes.Interface, driver spec.ControllerClient, nodeN
 			workqueue.NewTypedItemExponentialFailureRateLimiter[cache.ObjectName](firstRetry, lastRetry)),
 	}
 	_, err := claims.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: r.enqueue,
-		UpdateFunc: func(old, claim any) {
-			// What we write ourselves must not bring a failed claim back at once.
-			if concernsResize(old.(*core.PersistentVolumeClaim), claim.(*core.PersistentVolumeClaim)) {
-				r.enqueue(claim)
-			}
-		},
+		AddFunc:    r.enqueue,
+		UpdateFunc: func(_, claim any) { r.enqueue(claim) },
 	})
 	return r, err
 }
@@ -148,7 +143,9 @@ func (r *resizer) expand(ctx context.Context, claim *core.PersistentVolumeClaim,
 	})
 }
 
-// setStatus writes a claim's new status, unless the claim has been replaced.
+// setStatus writes a claim's new status, unless the claim has been replaced. A
+// status that is the same already is not written: each write brings the claim
+// back at once, and a claim that cannot grow must be left in peace meanwhile.
 func (r *resizer) setStatus(ctx context.Context, claim *core.PersistentVolumeClaim,
 	change func(core.PersistentVolumeClaimStatus) core.PersistentVolumeClaimStatus,
 ) error {

@@ -1,0 +1,65 @@
+package controller
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+// What a plan can rest on wakes the set; what kubelet writes besides does not.
+func TestPodChanged(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*corev1.Pod)
+		want   bool
+	}{
+		{"nothing", func(*corev1.Pod) {}, false},
+		{"bound to a node", func(p *corev1.Pod) { p.Spec.NodeName = "node" }, false},
+		{"another condition", func(p *corev1.Pod) {
+			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue})
+		}, false},
+		{"its address", func(p *corev1.Pod) { p.Status.PodIP = "10.0.0.1" }, false},
+		{"an annotation", func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} }, false},
+		{"another pod of the name", func(p *corev1.Pod) { p.UID = "other" }, true},
+		{"the phase", func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, true},
+		{"not ready", func(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionFalse }, true},
+		{"ready since later", func(p *corev1.Pod) { p.Status.Conditions[0].LastTransitionTime = metav1.Now() }, true},
+		{"deleted", func(p *corev1.Pod) { p.DeletionTimestamp = ptr.To(metav1.Now()) }, true},
+		{"a label", func(p *corev1.Pod) { p.Labels = map[string]string{"app": "other"} }, true},
+		{"released", func(p *corev1.Pod) { p.OwnerReferences = nil }, true},
+	} {
+		old := ownedPod("web-0")
+		now := old.DeepCopy()
+		c.change(now)
+		if got := podChanged(old, now); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+func ownedPod(name string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: "pod", Labels: map[string]string{"app": "web"},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "set", Controller: ptr.To(true)}}},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{
+			{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Unix(1, 0))}}},
+	}
+}
+
+func TestPodSets(t *testing.T) {
+	owned, replicaSets, orphan, other := ownedPod("web-0"), ownedPod("web-0"), ownedPod("web-0"), ownedPod("web")
+	replicaSets.OwnerReferences[0].Kind = "ReplicaSet"
+	orphan.OwnerReferences, other.OwnerReferences = nil, nil
+	for _, c := range []struct {
+		pod  *corev1.Pod
+		want string
+	}{{owned, "[ns/db]"}, {orphan, "[ns/web]"}, {replicaSets, "[]"}, {other, "[]"}} {
+		if got := fmt.Sprint(podSets(c.pod)); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}

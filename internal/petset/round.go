@@ -1,0 +1,65 @@
+package petset
+
+import (
+	"cmp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// round is one decision in the making.
+type round struct {
+	Observation
+	// replicas are the pets that should exist, by index: ordinal less start.
+	replicas []pet
+	// condemned are the pods of other ordinals, the highest first.
+	condemned []pet
+	// leaving are the pods that this plan deletes.
+	leaving map[*corev1.Pod]bool
+	// retired counts the pods of the current revision that an update deletes.
+	retired int32
+	stage   Stage
+	plan    Plan
+}
+
+func newRound(o Observation) *round {
+	r := &round{Observation: o, replicas: make([]pet, o.Set.Replicas), leaving: map[*corev1.Pod]bool{}}
+	for i := range r.replicas {
+		ordinal := o.Set.Start + i
+		r.replicas[i] = pet{ordinal: ordinal, name: o.Set.PodName(ordinal)}
+	}
+	for _, pod := range o.Pods {
+		_, ordinal, ok := SplitOrdinal(pod.Name)
+		switch {
+		case !ok:
+		case o.Set.Contains(ordinal):
+			r.replicas[ordinal-o.Set.Start].pod = pod
+		default:
+			r.condemned = append(r.condemned, pet{ordinal: ordinal, name: pod.Name, pod: pod})
+		}
+	}
+	slices.SortFunc(r.condemned, func(a, b pet) int { return cmp.Compare(b.ordinal, a.ordinal) })
+	return r
+}
+
+func (r *round) act(a Action) {
+	a.Stage = r.stage
+	r.plan.Actions = append(r.plan.Actions, a)
+}
+
+func (r *round) deletePod(p pet, why string) {
+	r.leaving[p.pod] = true
+	r.act(Action{Verb: DeletePod, Ordinal: p.ordinal, Pod: p.pod, Reason: why})
+}
+
+func (r *round) wait(p pet, why string) {
+	r.plan.Waits = append(r.plan.Waits, Wait{Pod: p.name, Reason: why})
+}
+
+func (r *round) available(p pet) bool {
+	return p.available(r.Set.MinReadySeconds, r.Now)
+}
+
+func (r *round) unavailable(p pet) bool {
+	return r.leaving[p.pod] || p.unavailable(r.Set.MinReadySeconds, r.Now)
+}

@@ -1,0 +1,185 @@
+// Package hosts makes machines for tests: each a network namespace with an
+// address of its own and a data directory, on the one kernel that runs the test.
+// What is started on a host sees only the host's network; files, cgroups and
+// processes are the machine's.
+package hosts
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Host is one machine.
+type Host struct {
+	Name    string
+	IP      net.IP // in the range that RFC 2544 sets aside for tests
+	DataDir string
+	binary  string
+}
+
+// New makes a host that ends with the test, whatever the test leaves on it.
+// Numbers tell hosts apart: 1 to 250. The path of the binary comes from
+// MAINSTAY_BINARY; `make` sets it.
+func New(t testing.TB, number int) *Host {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it makes network namespaces and runs containers")
+	}
+	binary := os.Getenv("MAINSTAY_BINARY")
+	if binary == "" {
+		t.Fatal("MAINSTAY_BINARY is not set: run the tests with make")
+	}
+	h := &Host{
+		Name:    fmt.Sprintf("mainstay-test-%d", number),
+		IP:      net.IPv4(198, 18, byte(number), 2),
+		DataDir: filepath.Join(t.TempDir(), "data"),
+		binary:  binary,
+	}
+	// A test that was killed may have left its host.
+	_ = exec.Command("ip", "netns", "delete", h.Name).Run()
+	outside, router := fmt.Sprintf("mst%d", number), fmt.Sprintf("198.18.%d.1", number)
+	for _, command := range []string{
+		"ip netns add " + h.Name,
+		"ip link add " + outside + " type veth peer name eth0 netns " + h.Name,
+		"ip address add " + router + "/24 dev " + outside,
+		"ip link set " + outside + " up",
+		"ip -n " + h.Name + " link set lo up",
+		"ip -n " + h.Name + " address add " + h.IP.String() + "/24 dev eth0",
+		"ip -n " + h.Name + " link set eth0 up",
+		"ip -n " + h.Name + " route add default via " + router,
+	} {
+		words := strings.Fields(command)
+		if output, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", command, err, output)
+		}
+	}
+	t.Cleanup(func() { h.remove(t) })
+	return h
+}
+
+func (h *Host) remove(t testing.TB) {
+	if t.Failed() {
+		h.showLog(t)
+	}
+	if output, err := h.Command("down", "--purge", "--yes").CombinedOutput(); err != nil {
+		t.Errorf("down --purge: %v: %s", err, output)
+	}
+	if output, err := exec.Command("ip", "netns", "delete", h.Name).CombinedOutput(); err != nil {
+		t.Errorf("remove network namespace: %v: %s", err, output)
+	}
+}
+
+// showLog prints the errors at the end of the engine's log.
+func (h *Host) showLog(t testing.TB) {
+	content, _ := os.ReadFile(filepath.Join(h.DataDir, "log", "engine.log"))
+	lines := strings.Split(string(content), "\n")
+	t.Logf("the end of the engine's log:\n%s", strings.Join(lines[max(0, len(lines)-40):], "\n"))
+}
+
+// Run prepares a program to run on the host's network.
+func (h *Host) Run(program string, arguments ...string) *exec.Cmd {
+	enter := append([]string{"--net=/run/netns/" + h.Name, program}, arguments...)
+	command := exec.Command("nsenter", enter...)
+	command.Env = append(os.Environ(), "MAINSTAY_DATA_DIR="+h.DataDir, "KUBECONFIG=")
+	return command
+}
+
+// Command prepares a mainstay command on the host.
+func (h *Host) Command(arguments ...string) *exec.Cmd { return h.Run(h.binary, arguments...) }
+
+// Mainstay runs a mainstay command that must succeed, and returns what it prints.
+func (h *Host) Mainstay(t testing.TB, arguments ...string) string {
+	t.Helper()
+	output, err := h.Command(arguments...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("mainstay %s: %v\n%s", strings.Join(arguments, " "), err, output)
+	}
+	return string(output)
+}
+
+// Up starts Mainstay and returns when its node is Ready.
+func (h *Host) Up(t testing.TB, arguments ...string) string {
+	t.Helper()
+	return h.Mainstay(t, append([]string{"up", "--node-name", h.Name}, arguments...)...)
+}
+
+// Kubectl runs a kubectl command that must succeed.
+func (h *Host) Kubectl(t testing.TB, arguments ...string) string {
+	t.Helper()
+	return h.Mainstay(t, append([]string{"kubectl"}, arguments...)...)
+}
+
+// Apply applies a manifest.
+func (h *Host) Apply(t testing.TB, manifest string) {
+	t.Helper()
+	command := h.Command("kubectl", "apply", "-f", "-")
+	command.Stdin = strings.NewReader(manifest)
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("kubectl apply: %v\n%s", err, output)
+	}
+}
+
+// Access returns how the test itself reaches the host's API, as administrator.
+func (h *Host) Access(t testing.TB) *rest.Config {
+	t.Helper()
+	access, err := clientcmd.BuildConfigFromFlags("https://"+h.IP.String()+":6443", filepath.Join(h.DataDir, "kubeconfig"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	access.QPS = -1
+	return access
+}
+
+// Client returns a client of the host's API.
+func (h *Host) Client(t testing.TB) kubernetes.Interface {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(h.Access(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// Eventually waits until check returns nil; it fails the test with check's last
+// error when that takes longer than limit.
+func Eventually(t testing.TB, limit time.Duration, check func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for {
+		err := check(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not within %s: %v", limit, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Output runs a program on the host and returns what it prints, trimmed.
+func (h *Host) Output(t testing.TB, program string, arguments ...string) string {
+	t.Helper()
+	var errors bytes.Buffer
+	command := h.Run(program, arguments...)
+	command.Stderr = &errors
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v: %s%s", program, strings.Join(arguments, " "), err, output, errors.String())
+	}
+	return strings.TrimSpace(string(output))
+}
