@@ -96,6 +96,8 @@ func (r *round) repair(p pet) {
 	why := "the pod's identity labels were changed"
 	if !storage {
 		why = "the pod does not mount the pet's claims"
+	}
+	if !storage && !p.pending() { // a pending pod has them from rule 4
 		r.createMissingClaims(p, why)
 	}
 	r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: r.Set.repaired(p.pod, p.ordinal), Reason: why})

@@ -11,7 +11,13 @@ func promised(o Observation, plan Plan) error {
 	view := newRound(o)
 	last := Stage(0)
 	scaledIn, updated := 0, 0
+	done := map[string]bool{}
 	for _, a := range plan.Actions {
+		did := string(a.Verb) + " " + a.Object()
+		if done[did] {
+			return fmt.Errorf("%s: twice", did)
+		}
+		done[did] = true
 		if a.Stage < last {
 			return fmt.Errorf("stage %d comes after stage %d", a.Stage, last)
 		}

@@ -164,6 +164,8 @@ func (w *world) kubeletActs(faults bool) {
 			pod.Status.Conditions = nil
 		case faults && w.chance(10):
 			delete(pod.Labels, apps.StatefulSetPodNameLabel)
+		case faults && w.chance(10):
+			pod.Spec.Volumes = nil // as an adopted pod may be
 		case pod.Status.Phase == corev1.PodPending && !w.claimsUsable(pod):
 		case pod.Status.Phase == corev1.PodPending:
 			pod.Status.Phase = corev1.PodRunning

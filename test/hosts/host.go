@@ -12,10 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netns"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -182,4 +184,47 @@ func (h *Host) Output(t testing.TB, program string, arguments ...string) string 
 		t.Fatalf("%s %s: %v: %s%s", program, strings.Join(arguments, " "), err, output, errors.String())
 	}
 	return strings.TrimSpace(string(output))
+}
+
+// Within calls do with this goroutine on the host's network: sockets that it
+// opens itself are the host's.
+func (h *Host) Within(t testing.TB, do func()) {
+	t.Helper()
+	if err := h.within(func() error { do(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (h *Host) within(do func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	home, err := netns.Get()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	there, err := netns.GetFromName(h.Name)
+	if err != nil {
+		return err
+	}
+	defer there.Close()
+	if err := netns.Set(there); err != nil {
+		return err
+	}
+	defer func() {
+		if err := netns.Set(home); err != nil {
+			panic(err) // this thread is of no use to anybody any more
+		}
+	}()
+	return do()
+}
+
+// Dial connects from the host's network.
+func (h *Host) Dial(ctx context.Context, address string) (net.Conn, error) {
+	var connection net.Conn
+	err := h.within(func() (err error) {
+		connection, err = (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		return err
+	})
+	return connection, err
 }

@@ -1,0 +1,34 @@
+// Package e2e tries Mainstay as its users do: the real program, real containers,
+// a real kernel. Run it with `make test-e2e`.
+package e2e
+
+import (
+	"testing"
+
+	"github.com/mainstay-io/mainstay/test/hosts"
+)
+
+// TestEngine tries one engine in the order in which a person meets it.
+func TestEngine(t *testing.T) {
+	h := hosts.New(t, 1)
+	h.Up(t)
+	h.ImportBusybox(t)
+	for _, part := range []struct {
+		name string
+		try  func(*testing.T, *hosts.Host)
+	}{
+		{"commands", tryCommands},
+		{"pets have an identity, a claim and an order", trySet},
+		{"volumes are as large as they were asked to be", tryVolumeSize},
+		{"names are answered", tryNames},
+		{"stateless neighbours", tryWorkloads},
+		{"kubectl talks to containers", tryKubectl},
+		{"the API can be extended", tryExtensions},
+		{"secrets are encrypted at rest", trySecretsAtRest},
+		{"no door is open", tryDoors},
+	} {
+		if !t.Run(part.name, func(t *testing.T) { part.try(t, h) }) && part.name == "commands" {
+			t.FailNow()
+		}
+	}
+}
