@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -128,6 +129,10 @@ func logTo(file string) {
 	if file == "" {
 		return
 	}
-	klog.LogToStderr(false)
+	flags := flag.NewFlagSet("log", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	for name, value := range map[string]string{"logtostderr": "false", "one_output": "true", "stderrthreshold": "FATAL"} {
+		_ = flags.Set(name, value) // these names and values are klog's own
+	}
 	klog.SetOutput(&lumberjack.Logger{Filename: file, MaxSize: 20, MaxBackups: 3}) // MB
 }

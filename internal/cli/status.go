@@ -122,16 +122,11 @@ func (o *options) waitForPets(ctx context.Context, progress *progress) error {
 		return err
 	}
 	for {
-		sets, err := client.AppsV1().StatefulSets("").List(ctx, metav1.ListOptions{})
-		if err != nil {
+		var observed observation
+		if err := observed.read(ctx, client); err != nil {
 			return err
 		}
-		waiting := ""
-		for _, set := range sets.Items {
-			if wanted := *set.Spec.Replicas; set.Status.ObservedGeneration < set.Generation || set.Status.ReadyReplicas < wanted {
-				waiting = fmt.Sprintf("waiting for %s/%s: %d of %d Ready", set.Namespace, set.Name, set.Status.ReadyReplicas, wanted)
-			}
-		}
+		waiting := missingPets(observed)
 		if waiting == "" {
 			return nil
 		}
@@ -142,4 +137,22 @@ func (o *options) waitForPets(ctx context.Context, progress *progress) error {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// missingPets names a set that lacks pets, or is empty. It counts the pods
+// themselves: the status of a set may be older than the engine.
+func missingPets(observed observation) string {
+	for _, set := range observed.sets {
+		described := describeSet(set, observed)
+		ready := 0
+		for _, pet := range described.Pets {
+			if pet.Ready {
+				ready++
+			}
+		}
+		if ready < int(described.Wanted) {
+			return fmt.Sprintf("waiting for %s/%s: %d of %d Ready", set.Namespace, set.Name, ready, described.Wanted)
+		}
+	}
+	return ""
 }

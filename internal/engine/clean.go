@@ -22,7 +22,7 @@ import (
 // what is left of pods, mounts, network devices, packet rules, cgroups. It needs
 // no engine, keeps all data, and may be repeated.
 func Clean(ctx context.Context, dataDir string) error {
-	paths, name := Paths{DataDir: dataDir}, instance(dataDir)
+	paths, name := Paths{DataDir: dataDir}, Instance(dataDir)
 	return errors.Join(
 		stopSandboxes(ctx, paths),
 		containerd{paths}.stop(ctx),

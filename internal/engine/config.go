@@ -56,10 +56,10 @@ type ExternalEtcd struct {
 
 func (e ExternalEtcd) configured() bool { return len(e.Servers) > 0 }
 
-// instance names the kernel objects of this engine (cgroup, bridge, nftables
+// Instance names the kernel objects of this engine (cgroup, bridge, nftables
 // table). The default directory gets the plain name; another one a suffix, so
 // that two engines never clean away each other's things.
-func instance(dataDir string) string {
+func Instance(dataDir string) string {
 	if filepath.Clean(dataDir) == DefaultDataDir {
 		return "mainstay"
 	}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/wait"
+	remote "k8s.io/cri-client/pkg"
 	"k8s.io/klog/v2"
 )
 
@@ -132,7 +133,12 @@ func (c containerd) waitReady(ctx context.Context) error {
 		if c.running() == 0 {
 			return false, errors.New("it ended at once")
 		}
-		return listens(c.paths.ContainerdSocket()), nil
+		if !listens(c.paths.ContainerdSocket()) {
+			return false, nil
+		}
+		// It listens before it can answer.
+		_, err := remote.NewRemoteRuntimeService(ctx, "unix://"+c.paths.ContainerdSocket(), time.Minute, nil, false)
+		return err == nil, nil
 	})
 	if err != nil {
 		return fmt.Errorf("containerd does not come up (its log: %s): %w", c.logFile(), err)

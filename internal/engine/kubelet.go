@@ -15,8 +15,9 @@ import (
 	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
 )
 
-// prepareKubelet returns a kubelet ready to run, and what it depends on.
-func prepareKubelet(ctx context.Context, config Config, paths Paths) (*options.KubeletServer, *kubelet.Dependencies, error) {
+// prepareKubelet returns a kubelet ready to run, and what it depends on. It
+// reaches the API through the lifeline.
+func prepareKubelet(ctx context.Context, config Config, paths Paths, api *lifeline) (*options.KubeletServer, *kubelet.Dependencies, error) {
 	server, err := options.NewKubeletServer()
 	if err != nil {
 		return nil, nil, err
@@ -32,13 +33,17 @@ func prepareKubelet(ctx context.Context, config Config, paths Paths) (*options.K
 	if err != nil {
 		return nil, nil, err
 	}
-	return server, dependencies, nil
+	access, err := accessOf(paths, "kubelet")
+	if err != nil {
+		return nil, nil, err
+	}
+	return server, dependencies, api.connect(access, dependencies, server.NodeStatusUpdateFrequency.Duration)
 }
 
 func setKubeletConfiguration(k *kubeletconfig.KubeletConfiguration, config Config, paths Paths) {
 	k.ContainerRuntimeEndpoint = config.runtimeEndpoint(paths)
 	k.CgroupDriver = "cgroupfs"
-	k.CgroupRoot = "/" + instance(config.DataDir)
+	k.CgroupRoot = "/" + Instance(config.DataDir)
 	k.FailCgroupV1 = false // many machines still have it
 	k.FailSwapOn = false
 	k.MakeIPTablesUtilChains = false // nothing here uses them
@@ -59,10 +64,6 @@ func setKubeletConfiguration(k *kubeletconfig.KubeletConfiguration, config Confi
 	k.Authentication.Webhook.Enabled = true
 	k.Authorization.Mode = kubeletconfig.KubeletAuthorizationModeWebhook
 
-	// Start pods as fast as the API hands them out: the limits of upstream's
-	// defaults protect an API server that thousands of kubelets share.
-	k.KubeAPIQPS, k.KubeAPIBurst = 500, 1000
-	k.EventRecordQPS, k.EventBurst = 100, 200
 	k.SerializeImagePulls = false
 	k.RegistryPullQPS = 0
 	k.NodeStatusUpdateFrequency = metav1.Duration{Duration: 10 * time.Second}

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apiserver/pkg/apis/apiserver"
 	"sigs.k8s.io/metrics-server/cmd/metrics-server/app/options"
 )
 
@@ -34,6 +35,7 @@ func runMetrics(ctx context.Context, paths Paths, address net.IP) error {
 	if err != nil {
 		return err
 	}
+	run.Authentication.Anonymous = &apiserver.AnonymousAuthConfig{}
 	config, err := run.ServerConfig()
 	if err != nil {
 		return err

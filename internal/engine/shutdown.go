@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/wait"
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 )
 
@@ -67,14 +66,15 @@ func (e *Engine) Stop(ctx context.Context, report func(string)) error {
 	if err != nil {
 		return err
 	}
-	// From here on nothing may be recorded: what kubelet says of the pods that
-	// it stops would read as if they had finished for good. etcd closes at once;
-	// the API server lingers until its last client is gone, which is no matter.
-	report("stopping the API server")
-	e.api.stop(time.Second)
+	// From here on nothing of the pods may be recorded.
+	e.lifeline.cut()
 	if err := e.stopPods(ctx, pods, waves, report); err != nil {
 		return err
 	}
+	// etcd closes at once; the API server lingers until its last client is gone,
+	// which is no matter.
+	report("stopping the API server")
+	e.api.stop(time.Second)
 	report("stopping the node")
 	e.node.stop(time.Second)
 	return Clean(ctx, e.config.DataDir)
@@ -142,19 +142,20 @@ func longestGrace(pods []corev1.Pod) time.Duration {
 }
 
 func (e *Engine) waitForPodsGone(ctx context.Context, pods sets.Set[types.UID], limit time.Duration) error {
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
+	deadline := time.Now().Add(limit)
+	for time.Now().Before(deadline) {
 		running, err := runningSandboxes(ctx, e.kubelet.RemoteRuntimeService)
 		if err != nil {
-			return false, err
+			return err
 		}
 		mounted, err := podsWithMounts(e.paths)
 		if err != nil {
-			return false, err
+			return err
 		}
-		return !pods.HasAny(running.UnsortedList()...) && !pods.HasAny(mounted.UnsortedList()...), nil
-	})
-	if wait.Interrupted(err) && ctx.Err() == nil {
-		return nil // Clean ends what kubelet could not
+		if !pods.HasAny(running.UnsortedList()...) && !pods.HasAny(mounted.UnsortedList()...) {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
-	return err
+	return nil // Clean ends what kubelet could not
 }

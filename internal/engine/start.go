@@ -29,9 +29,10 @@ type Engine struct {
 	api         group // etcd and the API server
 	node        group // what runs pods: kubelet, proxy, DNS, volumes
 
-	kubelet *kubelet.Dependencies
-	network podNetwork
-	phase   atomic.Value // string: what the engine is doing
+	kubelet  *kubelet.Dependencies
+	lifeline lifeline
+	network  podNetwork
+	phase    atomic.Value // string: what the engine is doing
 }
 
 // group is a set of parts that run and end together. The first that ends
@@ -151,7 +152,7 @@ func (e *Engine) startAPI() error {
 }
 
 func (e *Engine) startRuntime() error {
-	if err := ensureCgroup(instance(e.config.DataDir)); err != nil {
+	if err := ensureCgroup(Instance(e.config.DataDir)); err != nil {
 		return err
 	}
 	if e.config.RuntimeEndpoint != "" {
@@ -175,7 +176,10 @@ func (e *Engine) startNode() error {
 	if err != nil {
 		return fmt.Errorf("node %s has no range of pod addresses: %w", node.Name, err)
 	}
-	e.network = podNetwork{paths: e.paths, name: instance(e.config.DataDir), pods: pods}
+	if err := markStopped(e.node, e.client, e.config, e.paths); err != nil {
+		return err
+	}
+	e.network = podNetwork{paths: e.paths, name: Instance(e.config.DataDir), pods: pods}
 	if err := e.network.ensure(e.node); err != nil {
 		return err
 	}
@@ -184,7 +188,7 @@ func (e *Engine) startNode() error {
 		return err
 	}
 	e.controllers.run("attach-detach controller", attachDetach)
-	server, dependencies, err := prepareKubelet(e.node, e.config, e.paths)
+	server, dependencies, err := prepareKubelet(e.node, e.config, e.paths, &e.lifeline)
 	if err != nil {
 		return err
 	}

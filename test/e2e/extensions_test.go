@@ -88,9 +88,9 @@ webhooks:
   admissionReviewVersions: [v1]
 `, listener.Addr(), base64.StdEncoding.EncodeToString(certificate)))
 	hosts.Eventually(t, 20*time.Second, func(context.Context) error {
-		err := apply(h, "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: no, name: no, labels: {refuse: \"yes\"}}\n")
+		err := apply(h, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: refused, labels: {refuse: \"yes\"}}\n")
 		if err == nil {
-			h.Kubectl(t, "delete", "configmap", "no")
+			h.Kubectl(t, "delete", "configmap", "refused")
 			return fmt.Errorf("the webhook was not asked")
 		}
 		if !strings.Contains(err.Error(), "the test says no") {

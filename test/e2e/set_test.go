@@ -128,19 +128,4 @@ func tryVolumeSize(t *testing.T, h *hosts.Host) {
 	if !strings.Contains(output, "No space left on device") {
 		t.Errorf("200 MiB into a claim of 64 MiB:\n%s", output)
 	}
-
-	// A larger request grows the volume under the running pod.
-	h.Kubectl(t, "patch", "pvc", "data-web-0", "-p", `{"spec":{"resources":{"requests":{"storage":"128Mi"}}}}`)
-	hosts.Eventually(t, 60*time.Second, func(context.Context) error {
-		size := h.Kubectl(t, "get", "pvc", "data-web-0", "-o", "jsonpath={.status.capacity.storage}")
-		if size != "128Mi" {
-			return fmt.Errorf("the claim's capacity is %s", size)
-		}
-		return nil
-	})
-	write := "dd if=/dev/zero of=/data/fill bs=1M count=80 2>&1 && rm /data/fill"
-	h.Kubectl(t, "exec", "web-0", "--", "sh", "-c", write)
-	if restarts := pets(t, h, "web")[0].Status.ContainerStatuses[0].RestartCount; restarts != 0 {
-		t.Errorf("growing the volume restarted the container %d times", restarts)
-	}
 }

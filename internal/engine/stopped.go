@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	remote "k8s.io/cri-client/pkg"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+)
+
+// markStopped tells the API which of this node's pods ended while no engine ran:
+// by `down`, or with the machine. Until kubelet has looked at each, they would
+// count as Ready, be in DNS and get requests.
+func markStopped(ctx context.Context, client kubernetes.Interface, config Config, paths Paths) error {
+	runtime, err := remote.NewRemoteRuntimeService(ctx, config.runtimeEndpoint(paths), time.Minute, nil, false)
+	if err != nil {
+		return fmt.Errorf("ask the container runtime what runs: %w", err)
+	}
+	running, err := runningSandboxes(ctx, runtime)
+	if err != nil {
+		return fmt.Errorf("ask the container runtime what runs: %w", err)
+	}
+	pods, err := client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + config.NodeName})
+	if err != nil {
+		return err
+	}
+	for _, pod := range pods.Items {
+		if running.Has(pod.UID) || !podutil.IsPodReady(&pod) {
+			continue
+		}
+		for _, kind := range []corev1.PodConditionType{corev1.PodReady, corev1.ContainersReady} {
+			podutil.UpdatePodCondition(&pod.Status, &corev1.PodCondition{
+				Type: kind, Status: corev1.ConditionFalse, Reason: "NodeWasDown", Message: "the pod ended while its node was down",
+			})
+		}
+		if _, err := client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, &pod, metav1.UpdateOptions{}); err != nil {
+			return fmt.Errorf("mark pod %s/%s as not ready: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	return nil
+}

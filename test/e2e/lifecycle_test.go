@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mainstay-io/mainstay/test/hosts"
+)
+
+// TestLife takes an engine through stopping, starting, a snapshot and its
+// restoration, and purging.
+func TestLife(t *testing.T) {
+	before := takeStock(t)
+	h := hosts.New(t, 3)
+	fresh := h.Stock(t)
+	h.Up(t)
+	h.ImportBusybox(t)
+	h.Apply(t, webSet)
+	waitReady(t, h, "web", 3)
+
+	t.Run("down stops pods in order and keeps all data", func(t *testing.T) { tryDown(t, h, fresh) })
+	t.Run("a snapshot brings back what was deleted", func(t *testing.T) { trySnapshot(t, h) })
+	t.Run("purge leaves nothing, even after a kill", func(t *testing.T) {
+		killEngine(t, h)
+		h.Mainstay(t, "down", "--purge", "--yes")
+		compare(t, "on the host", fresh, h.Stock(t))
+		compareMachine(t, before, h)
+	})
+}
+
+func tryDown(t *testing.T, h *hosts.Host, fresh hosts.Stock) {
+	uids := map[string]string{}
+	for _, pod := range pets(t, h, "web") {
+		uids[pod.Name] = string(pod.UID)
+	}
+	output := h.Mainstay(t, "down")
+	var stopped []string
+	for _, line := range strings.Split(output, "\n") {
+		if _, pod, found := strings.Cut(line, "stopping pod default/"); found {
+			stopped = append(stopped, pod)
+		}
+	}
+	if want := []string{"web-2", "web-1", "web-0"}; !slices.Equal(stopped, want) {
+		t.Errorf("the pods were stopped in the order %v, not %v:\n%s", stopped, want, output)
+	}
+	compare(t, "after down, but for the data", fresh, h.Stock(t))
+
+	h.Mainstay(t, "down") // once more is harmless
+	h.Up(t, "--wait")
+	waitReady(t, h, "web", 3)
+	for _, pod := range pets(t, h, "web") {
+		if string(pod.UID) != uids[pod.Name] {
+			t.Errorf("%s is another pod after down and up", pod.Name)
+		}
+		content := h.Kubectl(t, "exec", pod.Name, "--", "cat", "/data/index.html")
+		if want := strings.Repeat(pod.Name+"\n", 2); content != want {
+			t.Errorf("the volume of %s says %q, not %q", pod.Name, content, want)
+		}
+	}
+}
+
+func trySnapshot(t *testing.T, h *hosts.Host) {
+	file := filepath.Join(t.TempDir(), "state")
+	h.Kubectl(t, "create", "configmap", "kept", "--from-literal=a=b")
+	h.Kubectl(t, "create", "secret", "generic", "kept", "--from-literal=a=b")
+	h.Mainstay(t, "snapshot", "save", file)
+	h.Kubectl(t, "delete", "configmap", "kept")
+	h.Kubectl(t, "create", "configmap", "later", "--from-literal=a=b")
+
+	if output, err := h.Command("snapshot", "restore", file).CombinedOutput(); err == nil || !strings.Contains(string(output), "mainstay down") {
+		t.Errorf("restoring under a running engine: %v\n%s", err, output)
+	}
+	h.Mainstay(t, "down")
+	h.Mainstay(t, "snapshot", "restore", file)
+	h.Up(t, "--wait")
+	if value := h.Kubectl(t, "get", "configmap,secret", "kept", "-o", "jsonpath={.items[*].kind}"); value != "ConfigMap Secret" {
+		t.Errorf("of what was saved, this is back: %q", value)
+	}
+	if output, err := h.Command("kubectl", "get", "configmap", "later").CombinedOutput(); err == nil {
+		t.Errorf("what came after the snapshot is still there:\n%s", output)
+	}
+	waitReady(t, h, "web", 3)
+
+	notOne := filepath.Join(t.TempDir(), "not-a-snapshot")
+	h.Run("sh", "-c", "echo nonsense > "+notOne).Run()
+	h.Mainstay(t, "down")
+	if output, err := h.Command("snapshot", "restore", notOne).CombinedOutput(); err == nil || !strings.Contains(string(output), "no snapshot") {
+		t.Errorf("restoring nonsense: %v\n%s", err, output)
+	}
+	h.Up(t, "--wait")
+	waitReady(t, h, "web", 3)
+}
