@@ -20,6 +20,15 @@ import (
 	"github.com/mainstay-io/mainstay/internal/engine"
 )
 
+// How much garbage may pile up, in percent of the live memory, before it is
+// collected. Starting makes much that stays, so collecting then is wasted time
+// (a second of it on two cores). At work the live memory is small, and a
+// machine's memory belongs to its pods.
+const (
+	garbageWhileStarting = 800
+	garbageAtWork        = 50
+)
+
 // runInForeground is the engine's own process. SIGTERM ends the engine and leaves
 // the pods running, as for an upgrade; Ctrl-C and `mainstay down` stop them too.
 func runInForeground(config engine.Config, logFile string) error {
@@ -30,9 +39,7 @@ func runInForeground(config engine.Config, logFile string) error {
 	}
 	defer unlock()
 	logTo(logFile)
-	// Collect garbage twice as eagerly as Go does by itself: the engine's live
-	// memory is small, and a machine's memory belongs to its pods.
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(garbageWhileStarting)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -49,6 +56,8 @@ func runInForeground(config engine.Config, logFile string) error {
 			failed <- err
 			return
 		}
+		debug.SetGCPercent(garbageAtWork)
+		debug.FreeOSMemory()
 		failed <- e.Wait()
 	}()
 	for {

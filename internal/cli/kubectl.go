@@ -28,7 +28,9 @@ Mainstay's unless you set that variable yourself.`,
 				if err != nil {
 					return err
 				}
-				os.Setenv("KUBECONFIG", file)
+				if err := os.Setenv("KUBECONFIG", file); err != nil {
+					return err
+				}
 			}
 			os.Exit(runKubectl(arguments))
 			return nil

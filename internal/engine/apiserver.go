@@ -103,10 +103,12 @@ func writeAuthentication(paths Paths) error {
 	return writeFile(paths.authentication(), content)
 }
 
-// waitForAPI returns when the API server says that it is ready.
+// waitForAPI returns when the API server can be worked with: it answers, and the
+// namespace that our own objects live in is there. Its /readyz says so only
+// later, when it has looked through all its bootstrap objects once more.
 func waitForAPI(ctx context.Context, client kubernetes.Interface) error {
-	return wait.PollUntilContextCancel(ctx, 10*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	return wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 		return err == nil, nil
 	})
 }

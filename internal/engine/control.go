@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -96,7 +97,7 @@ func (c *Control) Stop(ctx context.Context, report func(string)) error {
 		}
 		report(lines.Text())
 	}
-	if err := lines.Err(); err != nil && err != io.ErrUnexpectedEOF {
+	if err := lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
 	return nil

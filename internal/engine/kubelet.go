@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,11 +14,12 @@ import (
 	"k8s.io/kubernetes/cmd/kubelet/app/options"
 	"k8s.io/kubernetes/pkg/kubelet"
 	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
+	kubeletutil "k8s.io/kubernetes/pkg/kubelet/util"
 )
 
 // prepareKubelet returns a kubelet ready to run, and what it depends on. It
 // reaches the API through the lifeline.
-func prepareKubelet(ctx context.Context, config Config, paths Paths, api *lifeline) (*options.KubeletServer, *kubelet.Dependencies, error) {
+func prepareKubelet(ctx context.Context, config Config, paths Paths, api lifeline) (*options.KubeletServer, *kubelet.Dependencies, error) {
 	server, err := options.NewKubeletServer()
 	if err != nil {
 		return nil, nil, err
@@ -88,6 +90,24 @@ func resolverConfig() string {
 		}
 	}
 	return machine
+}
+
+// readiness notices when kubelet has told the API for the first time that its
+// node is Ready. What the API says before that may stem from an earlier engine.
+type readiness struct {
+	kubeletutil.NodeStartupLatencyTracker
+	once  sync.Once
+	ready chan struct{}
+}
+
+func newReadiness() *readiness {
+	return &readiness{NodeStartupLatencyTracker: kubeletutil.NewNodeStartupLatencyTracker(), ready: make(chan struct{})}
+}
+
+// RecordNodeReady is called by kubelet after each report of a Ready node.
+func (r *readiness) RecordNodeReady() {
+	r.NodeStartupLatencyTracker.RecordNodeReady()
+	r.once.Do(func() { close(r.ready) })
 }
 
 // runKubelet runs kubelet until ctx ends.

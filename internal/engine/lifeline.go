@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -11,22 +10,37 @@ import (
 	"k8s.io/kubernetes/pkg/kubelet"
 )
 
-// lifeline is kubelet's connection to the API, which can be cut for good. A
-// kubelet that stops its pods because the machine goes down must not record
-// that: it would read as if they had finished. And it must not wait for an API
-// that is going down too; a cut lifeline fails at once.
-type lifeline struct{ isCut atomic.Bool }
+// lifeline is kubelet's connection to the API. Until it is opened, requests
+// wait, so that kubelet may start before the API server answers, and goes on the
+// moment it does. Once cut, they fail at once: a kubelet that stops its pods
+// because the machine goes down must not record that (it would read as if they
+// had finished), nor wait for an API that is going down too.
+type lifeline struct {
+	open chan struct{}
+	cut  chan struct{}
+}
+
+func newLifeline() lifeline {
+	return lifeline{open: make(chan struct{}), cut: make(chan struct{})}
+}
 
 var errLifelineCut = errors.New("the engine is stopping")
 
-func (l *lifeline) cut() { l.isCut.Store(true) }
-
-func (l *lifeline) wrap(next http.RoundTripper) http.RoundTripper {
+func (l lifeline) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		if l.isCut.Load() {
+		select {
+		case <-l.cut:
 			return nil, errLifelineCut
+		default:
 		}
-		return next.RoundTrip(request)
+		select {
+		case <-l.open:
+			return next.RoundTrip(request)
+		case <-l.cut:
+			return nil, errLifelineCut
+		case <-request.Context().Done():
+			return nil, request.Context().Err()
+		}
 	})
 }
 
@@ -36,7 +50,7 @@ func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // connect gives kubelet its clients: as kubelet would make them itself, but
 // through the lifeline.
-func (l *lifeline) connect(access *rest.Config, dependencies *kubelet.Dependencies, heartbeat time.Duration) error {
+func (l lifeline) connect(access *rest.Config, dependencies *kubelet.Dependencies, heartbeat time.Duration) error {
 	access = rest.CopyConfig(access)
 	access.Wrap(l.wrap)
 	beating := rest.CopyConfig(access)

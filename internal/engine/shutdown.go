@@ -67,7 +67,7 @@ func (e *Engine) Stop(ctx context.Context, report func(string)) error {
 		return err
 	}
 	// From here on nothing of the pods may be recorded.
-	e.lifeline.cut()
+	close(e.lifeline.cut)
 	if err := e.stopPods(ctx, pods, waves, report); err != nil {
 		return err
 	}

@@ -29,10 +29,12 @@ type Engine struct {
 	api         group // etcd and the API server
 	node        group // what runs pods: kubelet, proxy, DNS, volumes
 
-	kubelet  *kubelet.Dependencies
-	lifeline lifeline
-	network  podNetwork
-	phase    atomic.Value // string: what the engine is doing
+	kubelet      *kubelet.Dependencies
+	kubeletReady *readiness
+	lifeline     lifeline
+	attachDetach func(context.Context) error
+	network      podNetwork
+	phase        atomic.Value // string: what the engine is doing
 }
 
 // group is a set of parts that run and end together. The first that ends
@@ -77,7 +79,7 @@ func (g group) stop(limit time.Duration) {
 
 // New returns an engine that is ready to Start.
 func New(config Config) *Engine {
-	e := &Engine{config: config, paths: Paths{DataDir: config.DataDir}}
+	e := &Engine{config: config, paths: Paths{DataDir: config.DataDir}, kubeletReady: newReadiness(), lifeline: newLifeline()}
 	e.phase.Store("starting")
 	return e
 }
@@ -86,7 +88,7 @@ func New(config Config) *Engine {
 func (e *Engine) Phase() string { return e.phase.Load().(string) }
 
 // Start brings up all parts and returns when the node is Ready. Parts that need
-// nothing of each other start at the same time.
+// nothing of each other start at the same time; the later ones wait for the API.
 func (e *Engine) Start(ctx context.Context) error {
 	e.controllers, e.api, e.node = newGroup(ctx), newGroup(ctx), newGroup(ctx)
 	if err := e.prepare(); err != nil {
@@ -94,9 +96,12 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	e.phase.Store("starting etcd, the API server and the container runtime")
 	var first errgroup.Group
-	first.Go(func() error { return e.startAPI() })
-	first.Go(func() error { return e.startRuntime() })
+	first.Go(e.startAPI)
+	first.Go(e.startRuntime)
 	if err := first.Wait(); err != nil {
+		return err
+	}
+	if err := e.startKubelet(); err != nil {
 		return err
 	}
 	e.phase.Store("waiting for the API server")
@@ -111,6 +116,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.whileHealthy(e.waitForNode); err != nil {
 		return err
 	}
+	gateway := e.network.gateway()
+	e.node.run("metrics", func(ctx context.Context) error { return runMetrics(ctx, e.paths, gateway) })
 	e.phase.Store("ready")
 	return nil
 }
@@ -166,8 +173,30 @@ func (e *Engine) startRuntime() error {
 	return ensurePauseImage(e.node, e.paths)
 }
 
+// startKubelet starts kubelet and the volume driver, which do what they can
+// without the API and then wait at the lifeline.
+func (e *Engine) startKubelet() error {
+	attachDetach, err := prepareAttachDetach(e.controllers, e.paths)
+	if err != nil {
+		return err
+	}
+	e.attachDetach = attachDetach
+	server, dependencies, err := prepareKubelet(e.node, e.config, e.paths, e.lifeline)
+	if err != nil {
+		return err
+	}
+	dependencies.NodeStartupLatencyTracker = e.kubeletReady
+	e.kubelet = dependencies
+	e.node.run("kubelet", func(ctx context.Context) error { return runKubelet(ctx, server, dependencies) })
+	e.node.run("volumes", func(ctx context.Context) error { return runVolumes(ctx, e.config, e.paths, e.lifeline) })
+	return nil
+}
+
 // startNode starts everything that needs the API server.
 func (e *Engine) startNode() error {
+	e.controllers.run("scheduler", func(ctx context.Context) error { return runScheduler(ctx, e.paths) })
+	e.controllers.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
+	e.controllers.run("attach-detach controller", e.attachDetach)
 	node, err := ensureNode(e.node, e.client, e.config.NodeName)
 	if err != nil {
 		return err
@@ -183,19 +212,7 @@ func (e *Engine) startNode() error {
 	if err := e.network.ensure(e.node); err != nil {
 		return err
 	}
-	attachDetach, err := prepareAttachDetach(e.controllers, e.paths)
-	if err != nil {
-		return err
-	}
-	e.controllers.run("attach-detach controller", attachDetach)
-	server, dependencies, err := prepareKubelet(e.node, e.config, e.paths, &e.lifeline)
-	if err != nil {
-		return err
-	}
-	e.kubelet = dependencies
-	e.node.run("kubelet", func(ctx context.Context) error { return runKubelet(ctx, server, dependencies) })
-	e.controllers.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
-	e.controllers.run("scheduler", func(ctx context.Context) error { return runScheduler(ctx, e.paths) })
+	close(e.lifeline.open)
 	e.node.run("proxy", func(ctx context.Context) error { return runProxy(ctx, e.config, e.paths) })
 
 	gateway := e.network.gateway()
@@ -203,9 +220,7 @@ func (e *Engine) startNode() error {
 		return err
 	}
 	e.controllers.run("StatefulSet controller", func(ctx context.Context) error { return runPetSets(ctx, e.paths) })
-	e.node.run("volumes", func(ctx context.Context) error { return runVolumes(ctx, e.config, e.paths) })
 	e.node.run("DNS", func(ctx context.Context) error { return runDNS(ctx, e.paths, gateway) })
-	e.node.run("metrics", func(ctx context.Context) error { return runMetrics(ctx, e.paths, gateway) })
 	return nil
 }
 
@@ -226,6 +241,11 @@ func (e *Engine) whileHealthy(wait func(context.Context) error) error {
 }
 
 func (e *Engine) waitForNode(ctx context.Context) error {
+	select {
+	case <-e.kubeletReady.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	return waitForNode(ctx, e.client, e.config.NodeName, func(node *corev1.Node) bool {
 		return nodeReady(node) && len(node.Spec.Taints) == 0
 	})

@@ -10,12 +10,15 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume/driver"
 )
 
-// runVolumes runs the CSI driver of the default StorageClass until ctx ends.
-func runVolumes(ctx context.Context, config Config, paths Paths) error {
+// runVolumes runs the CSI driver of the default StorageClass until ctx ends. It
+// may start before the API answers: pods that start again want their volumes at
+// once.
+func runVolumes(ctx context.Context, config Config, paths Paths, api lifeline) error {
 	access, err := accessOf(paths, "volume")
 	if err != nil {
 		return err
 	}
+	access.Wrap(api.wrap)
 	return driver.Run(ctx, driver.Config{
 		NodeName: config.NodeName, Version: Version, PoolDir: paths.Pool(), KubeletDir: paths.Kubelet(),
 		SocketDir: paths.csi(), RESTConfig: access,

@@ -14,11 +14,11 @@ import (
 
 // mountAt gives what is mounted at path, the topmost of several, or nil.
 func mountAt(path string) (*mountinfo.Info, error) {
-	real, err := realPath(path)
+	resolved, err := realPath(path)
 	if err != nil {
 		return nil, err
 	}
-	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(real))
+	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(resolved))
 	if err != nil || len(mounts) == 0 {
 		return nil, err
 	}

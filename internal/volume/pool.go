@@ -42,14 +42,14 @@ func Open(dir string) (*Pool, error) {
 		return nil, fmt.Errorf("create the volume pool: %w", err)
 	}
 	// The kernel reports backing files by their real path; so must we.
-	real, err := filepath.EvalSymlinks(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return nil, err
 	}
-	if real, err = filepath.Abs(real); err != nil {
+	if resolved, err = filepath.Abs(resolved); err != nil {
 		return nil, err
 	}
-	p := &Pool{dir: real, mounter: mount.New(""), exec: utilexec.New(), reached: func(string) {}}
+	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), reached: func(string) {}}
 	return p, p.sweep()
 }
 

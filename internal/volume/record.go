@@ -15,6 +15,7 @@ const recordVersion = 1
 // FileSystem is what a volume was formatted with.
 type FileSystem string
 
+// The file systems that a volume can have, and the lack of one.
 const (
 	Ext4 FileSystem = "ext4"
 	XFS  FileSystem = "xfs"

@@ -84,7 +84,9 @@ func trySnapshot(t *testing.T, h *hosts.Host) {
 	waitReady(t, h, "web", 3)
 
 	notOne := filepath.Join(t.TempDir(), "not-a-snapshot")
-	h.Run("sh", "-c", "echo nonsense > "+notOne).Run()
+	if err := h.Run("sh", "-c", "echo nonsense > "+notOne).Run(); err != nil {
+		t.Fatal(err)
+	}
 	h.Mainstay(t, "down")
 	if output, err := h.Command("snapshot", "restore", notOne).CombinedOutput(); err == nil || !strings.Contains(string(output), "no snapshot") {
 		t.Errorf("restoring nonsense: %v\n%s", err, output)
