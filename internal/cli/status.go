@@ -85,6 +85,7 @@ func (o *options) client() (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
+	access.QPS = -1 // a handful of requests; no reason to wait between them
 	return kubernetes.NewForConfig(access)
 }
 

@@ -205,6 +205,9 @@ func (e *Engine) startNode() error {
 	if err != nil {
 		return fmt.Errorf("node %s has no range of pod addresses: %w", node.Name, err)
 	}
+	if err := markUnreported(e.node, e.client, node); err != nil {
+		return err
+	}
 	if err := markStopped(e.node, e.client, e.config, e.paths); err != nil {
 		return err
 	}

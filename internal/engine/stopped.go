@@ -37,8 +37,29 @@ func markStopped(ctx context.Context, client kubernetes.Interface, config Config
 				Type: kind, Status: corev1.ConditionFalse, Reason: "NodeWasDown", Message: "the pod ended while its node was down",
 			})
 		}
+		for i := range pod.Status.ContainerStatuses {
+			pod.Status.ContainerStatuses[i].Ready = false
+		}
 		if _, err := client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, &pod, metav1.UpdateOptions{}); err != nil {
 			return fmt.Errorf("mark pod %s/%s as not ready: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	return nil
+}
+
+// markUnreported takes back what an earlier kubelet has said of its node. A
+// kubelet that finds its node Ready reports its own view only every ten seconds,
+// one that does not reports it the moment that it is ready.
+func markUnreported(ctx context.Context, client kubernetes.Interface, node *corev1.Node) error {
+	for i := range node.Status.Conditions {
+		condition := &node.Status.Conditions[i]
+		if condition.Type != corev1.NodeReady || condition.Status != corev1.ConditionTrue {
+			continue
+		}
+		condition.Status, condition.LastTransitionTime = corev1.ConditionUnknown, metav1.Now()
+		condition.Reason, condition.Message = "NodeWasDown", "the engine has just started; its kubelet has not reported yet"
+		if _, err := client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{}); err != nil {
+			return fmt.Errorf("mark node %s as not reported: %w", node.Name, err)
 		}
 	}
 	return nil
