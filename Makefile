@@ -1,18 +1,56 @@
 # Mainstay. `make help` lists what there is to do.
 SHELL       := /bin/bash
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-KUBERNETES  := $(shell go list -m -f '{{.Version}}' k8s.io/kubernetes 2>/dev/null)
+KUBERNETES  := $(shell go list -m -f '{{.Version}}' k8s.io/kubernetes)
 KUBEVERSION := k8s.io/component-base/version
 LDFLAGS     := -s -w \
   -X github.com/mainstay-io/mainstay/internal/engine.Version=$(VERSION) \
-  -X $(KUBEVERSION).gitVersion=$(KUBERNETES) -X $(KUBEVERSION).gitMajor=1 -X $(KUBEVERSION).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) \
-  -X $(KUBEVERSION).gitTreeState=clean -X $(KUBEVERSION).gitCommit=
+  -X $(KUBEVERSION).gitVersion=$(KUBERNETES) -X $(KUBEVERSION).gitMajor=1 \
+  -X $(KUBEVERSION).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) -X $(KUBEVERSION).gitTreeState=clean -X $(KUBEVERSION).gitCommit=
+export MAINSTAY_BINARY := $(CURDIR)/bin/mainstay
 
 .PHONY: help
 help: ## list what there is to do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: packages build image ## start Mainstay and a PostgreSQL of three pets on it
+	@MAINSTAY=$(MAINSTAY_BINARY) examples/postgres/demo
+
+.PHONY: test
+test: packages build test-unit lint test-e2e ## pass every test, those on real engines included
+
+.PHONY: packages
+packages: ## install the Debian packages that are missing
+	@hack/packages
 
 .PHONY: build
 build: ## build bin/mainstay
 	@mkdir -p bin
-	go build -ldflags '$(LDFLAGS)' -o bin/mainstay ./cmd/mainstay
+	@echo "building bin/mainstay $(VERSION) (the first time this compiles Kubernetes: some minutes)"
+	@go build -ldflags '$(LDFLAGS)' -o bin/mainstay ./cmd/mainstay
+
+.PHONY: image
+image: ## build the image of the demo
+	@examples/postgres/build-image
+
+.PHONY: test-unit
+test-unit: ## all tests but those on real engines
+	go test $$(go list ./... | grep -vE '/(test|bench)(/|$$)')
+
+.PHONY: test-e2e
+test-e2e: build ## try the real program, with real containers
+	go test -count=1 -timeout=20m ./test/...
+
+.PHONY: lint
+lint: ## check style, import layers, and that decisions stay pure
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+	shellcheck hack/packages examples/postgres/build-image examples/postgres/demo .ci/run
+
+.PHONY: bench
+bench: packages build ## measure speed and memory, against yardsticks of the same run
+	go test -count=1 -timeout=30m -run '^$$' -bench . -benchtime 1x ./bench
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin build

@@ -66,6 +66,9 @@ func podTrouble(pod corev1.Pod, observed observation) string {
 	default:
 		return "cannot start (" + reason + "): " + message
 	}
+	if ended := lastExit(pod); ended != "" && pod.Status.Phase != corev1.PodFailed {
+		return "is not ready: " + ended
+	}
 	if pod.Status.Phase == corev1.PodFailed {
 		return "has failed: " + pod.Status.Reason + " " + pod.Status.Message
 	}
@@ -88,13 +91,17 @@ func unschedulable(pod corev1.Pod) string {
 }
 
 func lastExit(pod corev1.Pod) string {
-	for _, status := range pod.Status.ContainerStatuses {
-		if end := status.LastTerminationState.Terminated; end != nil {
-			return fmt.Sprintf("container %s ended with status %d (%s), %d restarts; see: mainstay kubectl logs -n %s %s --previous",
-				status.Name, end.ExitCode, end.Reason, status.RestartCount, pod.Namespace, pod.Name)
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		end := status.LastTerminationState.Terminated
+		if end == nil {
+			end = status.State.Terminated
+		}
+		if end != nil && end.ExitCode != 0 {
+			return fmt.Sprintf("container %s ended with status %d (%s), %d restarts; see: mainstay kubectl logs -n %s %s -c %s --previous",
+				status.Name, end.ExitCode, end.Reason, status.RestartCount, pod.Namespace, pod.Name, status.Name)
 		}
 	}
-	return "see mainstay kubectl logs"
+	return ""
 }
 
 // lastWarning is the newest warning event about the pod.

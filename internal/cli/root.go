@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mainstay-io/mainstay/internal/engine"
 )
@@ -43,6 +44,8 @@ func Main() int {
 }
 
 func newRoot() *cobra.Command {
+	// Upstream's parts leave flags there that cobra would show as ours.
+	pflag.CommandLine = pflag.NewFlagSet("mainstay", pflag.ContinueOnError)
 	o := &options{out: os.Stdout, errors: os.Stderr}
 	root := &cobra.Command{
 		Use:   "mainstay",
@@ -55,6 +58,7 @@ Start it, then use it like any Kubernetes:
   mainstay kubectl apply -f my-database.yaml
   mainstay status                           what runs, and what is wrong and why
   mainstay down                             stop; all data stays`,
+		Version:          engine.Version,
 		SilenceUsage:     true,
 		SilenceErrors:    true,
 		TraverseChildren: true,

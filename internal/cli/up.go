@@ -44,7 +44,7 @@ harmless.`,
 	flags.BoolVar(&f.foreground, "foreground", false, "do not go to the background")
 	flags.BoolVar(&f.wait, "wait", false, "return only when the pods of all sets are Ready, too")
 	flags.StringVar(&f.logFile, "log-file", "", "with --foreground: write the log there, not to the terminal")
-	flags.StringVar(&f.nodeName, "node-name", "", "this machine's name in the cluster (default its host name)")
+	flags.StringVar(&f.nodeName, "node-name", "", "this machine's name in the cluster (default that of the last time, at first its host name)")
 	flags.StringVar(&f.nodeIP, "node-ip", "", "this machine's address (default that of the default route)")
 	flags.StringVar(&f.runtime, "container-runtime-endpoint", "",
 		"CRI socket of a runtime that runs already, as unix:///path (default a containerd of our own)")
@@ -83,7 +83,7 @@ func (f upFlags) config(o *options) (engine.Config, error) {
 	config := engine.Config{DataDir: o.dataDir, NodeName: f.nodeName, RuntimeEndpoint: f.runtime, Etcd: f.etcd}
 	var err error
 	if config.NodeName == "" {
-		if config.NodeName, err = engine.DefaultNodeName(); err != nil {
+		if config.NodeName, err = engine.DefaultNodeName(o.dataDir); err != nil {
 			return config, err
 		}
 	}

@@ -9,8 +9,15 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
-// DefaultNodeName is the machine's own name, as kubelet would choose it.
-func DefaultNodeName() (string, error) {
+func (p Paths) nodeName() string { return p.configFile("node-name") }
+
+// DefaultNodeName is the name under which this machine has been part of the
+// cluster; the first time, the machine's own, as kubelet would choose it.
+func DefaultNodeName(dataDir string) (string, error) {
+	remembered, err := os.ReadFile(Paths{DataDir: dataDir}.nodeName())
+	if err == nil && len(remembered) > 0 {
+		return strings.TrimSpace(string(remembered)), nil
+	}
 	name, err := os.Hostname()
 	if err != nil {
 		return "", err

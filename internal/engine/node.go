@@ -21,7 +21,15 @@ const firstPodRange = "10.42.0.0/24"
 // ensureNode returns this machine's Node. The first node of a cluster is made
 // here, with its pod range, so that the pod network stands before kubelet asks
 // for it; kubelet then finds the Node and fills in the rest.
-func ensureNode(ctx context.Context, client kubernetes.Interface, name string) (*corev1.Node, error) {
+func ensureNode(ctx context.Context, client kubernetes.Interface, paths Paths, name string) (*corev1.Node, error) {
+	node, err := findNode(ctx, client, name)
+	if err != nil {
+		return nil, err
+	}
+	return node, writeFile(paths.nodeName(), []byte(name+"\n"))
+}
+
+func findNode(ctx context.Context, client kubernetes.Interface, name string) (*corev1.Node, error) {
 	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 	if !apierrors.IsNotFound(err) {
 		return node, err
@@ -31,8 +39,8 @@ func ensureNode(ctx context.Context, client kubernetes.Interface, name string) (
 		return nil, err
 	}
 	if len(others.Items) > 0 {
-		return nil, fmt.Errorf("this machine is now called %q, but the data directory belongs to node %q: "+
-			"start with --node-name %s", name, others.Items[0].Name, others.Items[0].Name)
+		return nil, fmt.Errorf("the data directory belongs to node %q, not to %q: start with --node-name %s",
+			others.Items[0].Name, name, others.Items[0].Name)
 	}
 	return client.CoreV1().Nodes().Create(ctx, &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},

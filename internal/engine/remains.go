@@ -4,13 +4,24 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	remote "k8s.io/cri-client/pkg"
 	"k8s.io/mount-utils"
 )
+
+// runningPods asks the node's container runtime for the pods that it runs.
+func runningPods(ctx context.Context, config Config, paths Paths) (sets.Set[types.UID], error) {
+	runtime, err := remote.NewRemoteRuntimeService(ctx, config.runtimeEndpoint(paths), time.Minute, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	return runningSandboxes(ctx, runtime)
+}
 
 // runningSandboxes returns the pods that the container runtime still runs.
 func runningSandboxes(ctx context.Context, runtime internalapi.RuntimeService) (sets.Set[types.UID], error) {

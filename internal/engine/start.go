@@ -87,9 +87,24 @@ func New(config Config) *Engine {
 // Phase tells what the engine is doing, in a person's words.
 func (e *Engine) Phase() string { return e.phase.Load().(string) }
 
-// Start brings up all parts and returns when the node is Ready. Parts that need
-// nothing of each other start at the same time; the later ones wait for the API.
+// Start brings up all parts and returns when the node is Ready. If it fails it
+// leaves nothing running, except for pods that ran before.
 func (e *Engine) Start(ctx context.Context) error {
+	err := e.start(ctx)
+	if err == nil {
+		return nil
+	}
+	e.node.cancel() // so that nobody starts containerd again
+	paths := Paths{DataDir: e.config.DataDir}
+	if pods, asked := runningPods(ctx, e.config, paths); asked != nil || len(pods) > 0 {
+		return err
+	}
+	return errors.Join(err, Clean(ctx, e.config.DataDir))
+}
+
+// start lists the parts in their order. Those that need nothing of each other
+// start at the same time; the later ones wait for the API.
+func (e *Engine) start(ctx context.Context) error {
 	e.controllers, e.api, e.node = newGroup(ctx), newGroup(ctx), newGroup(ctx)
 	if err := e.prepare(); err != nil {
 		return err
@@ -197,7 +212,7 @@ func (e *Engine) startNode() error {
 	e.controllers.run("scheduler", func(ctx context.Context) error { return runScheduler(ctx, e.paths) })
 	e.controllers.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
 	e.controllers.run("attach-detach controller", e.attachDetach)
-	node, err := ensureNode(e.node, e.client, e.config.NodeName)
+	node, err := ensureNode(e.node, e.client, e.paths, e.config.NodeName)
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	remote "k8s.io/cri-client/pkg"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 )
 
@@ -16,11 +14,7 @@ import (
 // by `down`, or with the machine. Until kubelet has looked at each, they would
 // count as Ready, be in DNS and get requests.
 func markStopped(ctx context.Context, client kubernetes.Interface, config Config, paths Paths) error {
-	runtime, err := remote.NewRemoteRuntimeService(ctx, config.runtimeEndpoint(paths), time.Minute, nil, false)
-	if err != nil {
-		return fmt.Errorf("ask the container runtime what runs: %w", err)
-	}
-	running, err := runningSandboxes(ctx, runtime)
+	running, err := runningPods(ctx, config, paths)
 	if err != nil {
 		return fmt.Errorf("ask the container runtime what runs: %w", err)
 	}
