@@ -160,11 +160,11 @@ func (w *world) kubeletActs(faults bool) {
 		case pod.Status.Phase == corev1.PodFailed:
 		case faults && w.chance(8):
 			pod.Status.Phase, pod.Status.Conditions = corev1.PodFailed, nil
-		case faults && w.chance(8):
+		case faults && w.chance(8): //nolint:gocritic // each case rolls the dice anew
 			pod.Status.Conditions = nil
 		case faults && w.chance(10):
 			delete(pod.Labels, apps.StatefulSetPodNameLabel)
-		case faults && w.chance(10):
+		case faults && w.chance(10): //nolint:gocritic // each case rolls the dice anew
 			pod.Spec.Volumes = nil // as an adopted pod may be
 		case pod.Status.Phase == corev1.PodPending && !w.claimsUsable(pod):
 		case pod.Status.Phase == corev1.PodPending:

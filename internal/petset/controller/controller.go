@@ -73,7 +73,7 @@ func Add(mgr ctrl.Manager, options Options) error {
 	}
 	// Events of the core group: they are what upstream's controller sends, and
 	// what is shown and counted by the tools that people have.
-	recorder := mgr.GetEventRecorderFor(name) //nolint:staticcheck
+	recorder := mgr.GetEventRecorderFor(name) //nolint:staticcheck // the other recorder writes events.k8s.io
 	c, err := controller.New(name, mgr, controller.Options{
 		MaxConcurrentReconciles: options.MaxConcurrentReconciles,
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
