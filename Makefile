@@ -7,6 +7,8 @@ LDFLAGS     := -s -w \
   -X github.com/mainstay-io/mainstay/internal/engine.Version=$(VERSION) \
   -X $(KUBEVERSION).gitVersion=$(KUBERNETES) -X $(KUBEVERSION).gitMajor=1 \
   -X $(KUBEVERSION).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) -X $(KUBEVERSION).gitTreeState=clean -X $(KUBEVERSION).gitCommit=
+# Pure Go: one static binary, and no C compiler needed.
+export CGO_ENABLED := 0
 export MAINSTAY_BINARY := $(CURDIR)/bin/mainstay
 
 .PHONY: help

@@ -103,12 +103,20 @@ func writeAuthentication(paths Paths) error {
 	return writeFile(paths.authentication(), content)
 }
 
-// waitForAPI returns when the API server can be worked with: it answers, and the
-// namespace that our own objects live in is there. Its /readyz says so only
-// later, when it has looked through all its bootstrap objects once more.
+// waitForAPI returns when the API server can serve a node: it answers, and the
+// namespace that our own objects live in is there.
 func waitForAPI(ctx context.Context, client kubernetes.Interface) error {
 	return wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		_, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+		return err == nil, nil
+	})
+}
+
+// waitUntilAPIReady returns when the API server has also looked through all its
+// bootstrap objects and can tell which kinds there are.
+func waitUntilAPIReady(ctx context.Context, client kubernetes.Interface) error {
+	return wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 		return err == nil, nil
 	})
 }

@@ -233,6 +233,9 @@ func (e *Engine) startNode() error {
 	close(e.lifeline.open)
 	e.node.run("proxy", func(ctx context.Context) error { return runProxy(ctx, e.config, e.paths) })
 
+	if err := waitUntilAPIReady(e.node, e.client); err != nil {
+		return err
+	}
 	gateway := e.network.gateway()
 	if err := applyAddons(e.node, e.access, e.config, e.paths, gateway); err != nil {
 		return err

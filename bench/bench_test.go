@@ -1,0 +1,39 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/mainstay-io/mainstay/test/hosts"
+)
+
+// hostNumber is the bench's own, so that it does not meet the hosts of tests.
+const hostNumber = 20
+
+// BenchmarkMainstay takes all measurements on one host, in the order in which a
+// user meets what they measure, and prints the table.
+func BenchmarkMainstay(b *testing.B) {
+	h := hosts.New(b, hostNumber)
+	description := describeMachine(b)
+
+	starts, phases := measureStart(b, h)
+	rows := starts
+	h.Up(b)
+	rows = append(rows, measureMemory(b, h)...)
+	h.ImportBusybox(b)
+	rows = append(rows, measurePets(b, h)...)
+	rows = append(rows, measureDNS(b, h)...)
+
+	fmt.Printf("\n%s\n\n", description)
+	printRows(b, os.Stdout, rows)
+	fmt.Printf("\nWhere a start with data spends its time:\n\n")
+	printPhases(b, os.Stdout, phases)
+	fmt.Println()
+	b.ReportMetric(0, "ns/op") // the time of all measurements together means nothing
+}
+
+// say tells whoever waits what is being measured.
+func say(format string, arguments ...any) {
+	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", arguments...)
+}
