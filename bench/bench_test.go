@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/mainstay-io/mainstay/test/hosts"
 )
@@ -15,7 +16,7 @@ const hostNumber = 20
 // user meets what they measure, and prints the table.
 func BenchmarkMainstay(b *testing.B) {
 	h := hosts.New(b, hostNumber)
-	description := describeMachine(b)
+	before := busyShare(b, 3*time.Second)
 
 	starts, phases := measureStart(b, h)
 	rows := starts
@@ -25,7 +26,11 @@ func BenchmarkMainstay(b *testing.B) {
 	rows = append(rows, measurePets(b, h)...)
 	rows = append(rows, measureDNS(b, h)...)
 
-	fmt.Printf("\n%s\n\n", description)
+	h.Mainstay(b, "down")
+	after := busyShare(b, 3*time.Second)
+
+	fmt.Printf("\n%s\nother work took %.0f %% of the processor just before, %.0f %% just after\n\n",
+		describeMachine(b), 100*before, 100*after)
 	printRows(b, os.Stdout, rows)
 	fmt.Printf("\nWhere a start with data spends its time:\n\n")
 	printPhases(b, os.Stdout, phases)

@@ -13,16 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// describeMachine is one line about where the figures come from, and how much of
-// the machine somebody else has. Unless that is little, it is in the figures.
+// describeMachine is one line about where the figures come from.
 func describeMachine(b *testing.B) string {
 	b.Helper()
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
 		b.Fatal(err)
 	}
-	return fmt.Sprintf("%d cores (%s), Linux %s, cgroup %s, other work took %.0f %% of the CPU just before",
-		runtime.NumCPU(), runtime.GOARCH, unix.ByteSliceToString(name.Release[:]), cgroupVersion(), 100*busyShare(b, 3*time.Second))
+	return fmt.Sprintf("%d cores (%s), Linux %s, cgroup %s",
+		runtime.NumCPU(), runtime.GOARCH, unix.ByteSliceToString(name.Release[:]), cgroupVersion())
 }
 
 func cgroupVersion() string {
@@ -36,7 +35,9 @@ func cgroupVersion() string {
 	}
 }
 
-// busyShare sleeps, and returns the share of all cores' time that was used meanwhile.
+// busyShare sleeps, and returns the share of all cores' time that was used
+// meanwhile. While no engine runs that is other people's work, and what is more
+// than little of it is in the figures.
 func busyShare(b *testing.B, during time.Duration) float64 {
 	b.Helper()
 	idleBefore, allBefore := processorTime(b)

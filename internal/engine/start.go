@@ -6,86 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/kubernetes/pkg/kubelet"
 )
-
-// Engine is a Kubernetes that runs in this process.
-type Engine struct {
-	config Config
-	paths  Paths
-	access *rest.Config // as the administrator
-	client kubernetes.Interface
-
-	// Three groups of parts, in the order in which they are stopped.
-	controllers group // what decides: controllers, scheduler
-	api         group // etcd and the API server
-	node        group // what runs pods: kubelet, proxy, DNS, volumes
-
-	kubelet      *kubelet.Dependencies
-	kubeletReady *readiness
-	lifeline     lifeline
-	attachDetach func(context.Context) error
-	network      podNetwork
-	phase        atomic.Value // string: what the engine is doing
-}
-
-// group is a set of parts that run and end together. The first that ends
-// although nobody asked it to ends all the engine.
-type group struct {
-	context.Context
-	cancel context.CancelFunc
-	*errgroup.Group
-}
-
-func newGroup(ctx context.Context) group {
-	ctx, cancel := context.WithCancel(ctx)
-	parts, ctx := errgroup.WithContext(ctx)
-	return group{Context: ctx, cancel: cancel, Group: parts}
-}
-
-// run adds a part to the group.
-func (g group) run(name string, part func(context.Context) error) {
-	g.Go(func() error {
-		err := part(g.Context)
-		if g.Err() != nil {
-			return nil
-		}
-		if err == nil {
-			err = errors.New("it ended although nobody asked it to")
-		}
-		return fmt.Errorf("%s: %w", name, err)
-	})
-}
-
-// stop ends the parts and waits for them, but no longer than limit: a part that
-// hangs must not keep the engine from stopping.
-func (g group) stop(limit time.Duration) {
-	g.cancel()
-	done := make(chan struct{})
-	go func() { _ = g.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(limit):
-	}
-}
-
-// New returns an engine that is ready to Start.
-func New(config Config) *Engine {
-	e := &Engine{config: config, paths: Paths{DataDir: config.DataDir}, kubeletReady: newReadiness(), lifeline: newLifeline()}
-	e.phase.Store("starting")
-	return e
-}
-
-// Phase tells what the engine is doing, in a person's words.
-func (e *Engine) Phase() string { return e.phase.Load().(string) }
 
 // Start brings up all parts and returns when the node is Ready. If it fails it
 // leaves nothing running, except for pods that ran before.
@@ -245,22 +172,6 @@ func (e *Engine) startNode() error {
 	return nil
 }
 
-// whileHealthy waits for something, and gives up when a part ends.
-func (e *Engine) whileHealthy(wait func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(e.node.Context)
-	defer cancel(nil)
-	defer context.AfterFunc(e.api.Context, func() { cancel(e.api.Wait()) })()
-	defer context.AfterFunc(e.controllers.Context, func() { cancel(e.controllers.Wait()) })()
-	defer context.AfterFunc(e.node.Context, func() { cancel(e.node.Wait()) })()
-	if err := wait(ctx); err != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-			return cause
-		}
-		return err
-	}
-	return nil
-}
-
 func (e *Engine) waitForNode(ctx context.Context) error {
 	select {
 	case <-e.kubeletReady.ready:
@@ -270,20 +181,4 @@ func (e *Engine) waitForNode(ctx context.Context) error {
 	return waitForNode(ctx, e.client, e.config.NodeName, func(node *corev1.Node) bool {
 		return nodeReady(node) && len(node.Spec.Taints) == 0
 	})
-}
-
-// Wait returns when a part has ended by itself, with the reason, or when the
-// engine was stopped.
-func (e *Engine) Wait() error {
-	failed := make(chan error, 3)
-	for _, parts := range []group{e.controllers, e.api, e.node} {
-		go func() { failed <- parts.Wait() }()
-	}
-	var err error
-	for range 3 {
-		if err = <-failed; err != nil {
-			break
-		}
-	}
-	return err
 }

@@ -24,32 +24,44 @@ func releaseLoops(image string) error {
 	return nil
 }
 
-// detach ends a loop device. Somebody who merely looks at new devices, as udev
-// does, is waited for; the error wraps ErrInUse if the device is mounted, in
-// whatever mount namespace, or stays open.
+// detach ends a loop device. Two users are waited for: somebody who merely looks
+// at new devices, as udev does; and a container that is being made anywhere on
+// the machine, which for a moment has a copy of every mount. The error wraps
+// ErrInUse if the device stays mounted, in whatever mount namespace, or open.
 func detach(l loop) error {
-	const attempts, pause = 20, 10 * time.Millisecond
+	const attempts, pause = 100, 10 * time.Millisecond
+	var inUse error
 	for range attempts {
-		// A file system holds its device exclusively.
-		device, err := os.OpenFile(l.device, os.O_RDWR|unix.O_EXCL, 0)
-		if errors.Is(err, unix.EBUSY) {
-			return fmt.Errorf("%w: %s (%s) is mounted", ErrInUse, l.device, l.backing)
-		}
-		if err != nil {
-			return fmt.Errorf("open %s: %w", l.device, err)
-		}
-		err = unix.IoctlSetInt(int(device.Fd()), unix.LOOP_CLR_FD, 0)
-		device.Close()
-		if err != nil && !errors.Is(err, unix.ENXIO) {
+		err := clearLoop(l)
+		if err != nil && !errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("detach %s from %s: %w", l.device, l.backing, err)
 		}
 		// With another user the device only goes when that one does.
 		if !attached(l) {
 			return nil
 		}
+		inUse = fmt.Errorf("%w: %s (%s) is held open", ErrInUse, l.device, l.backing)
+		if err != nil {
+			inUse = fmt.Errorf("%w: %s (%s) is mounted", ErrInUse, l.device, l.backing)
+		}
 		time.Sleep(pause)
 	}
-	return fmt.Errorf("%w: %s (%s) is held open", ErrInUse, l.device, l.backing)
+	return inUse
+}
+
+// clearLoop asks the kernel to detach a device that nobody has mounted; the
+// error wraps EBUSY if somebody has.
+func clearLoop(l loop) error {
+	// A file system holds its device exclusively.
+	device, err := os.OpenFile(l.device, os.O_RDWR|unix.O_EXCL, 0)
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	if err := unix.IoctlSetInt(int(device.Fd()), unix.LOOP_CLR_FD, 0); !errors.Is(err, unix.ENXIO) {
+		return err
+	}
+	return nil // it is clear already
 }
 
 func attached(l loop) bool {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // RequireRoot skips a test that makes loop devices and mounts.
@@ -32,8 +33,20 @@ func Dir(t *testing.T) string {
 }
 
 // Leftovers lists the loop devices with a backing file below dir, and the mounts
-// below it.
+// below it. It gives them a moment to go: a container that is being made on the
+// machine has a copy of every mount until it has its own root.
 func Leftovers(t *testing.T, dir string) []string {
+	t.Helper()
+	for range 100 {
+		if len(leftovers(t, dir)) == 0 {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return leftovers(t, dir)
+}
+
+func leftovers(t *testing.T, dir string) []string {
 	t.Helper()
 	var found []string
 	files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
