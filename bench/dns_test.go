@@ -90,7 +90,7 @@ func waitForName(connection *dns.Conn, pet readyPet) result {
 			return result{milliseconds: millisecondsSince(pet.seen)}
 		}
 		if time.Since(pet.seen) > 10*time.Second {
-			return result{err: fmt.Errorf("%s is Ready for 10 s and not in DNS (%v)", pet.name, err)}
+			return result{err: fmt.Errorf("%s is Ready for 10 s and not in DNS; the last answer names %v", pet.name, names)}
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
 	"k8s.io/client-go/kubernetes"
@@ -112,11 +113,31 @@ func waitForAPI(ctx context.Context, client kubernetes.Interface) error {
 	})
 }
 
-// waitUntilAPIReady returns when the API server has also looked through all its
-// bootstrap objects and can tell which kinds there are.
-func waitUntilAPIReady(ctx context.Context, client kubernetes.Interface) error {
+// groupsInUse are the API groups that the engine's own parts and objects need.
+var groupsInUse = []string{"apps", "rbac.authorization.k8s.io", "discovery.k8s.io", "storage.k8s.io", "apiregistration.k8s.io"}
+
+// waitForGroups returns when the API server knows the groups that we use, and
+// tells of them to somebody who is not an administrator: its access rules work.
+// Its own /readyz says so later, after more than we need.
+func waitForGroups(ctx context.Context, paths Paths) error {
+	access, err := accessOf(paths, "petset")
+	if err != nil {
+		return err
+	}
+	access.ContentType, access.AcceptContentTypes = "application/json", "application/json"
+	client, err := kubernetes.NewForConfig(access)
+	if err != nil {
+		return err
+	}
 	return wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-		return err == nil, nil
+		var groups metav1.APIGroupList
+		if err := client.Discovery().RESTClient().Get().AbsPath("/apis").Do(ctx).Into(&groups); err != nil {
+			return false, nil
+		}
+		known := sets.New[string]()
+		for _, group := range groups.Groups {
+			known.Insert(group.Name)
+		}
+		return known.HasAll(groupsInUse...), nil
 	})
 }

@@ -136,9 +136,6 @@ func (e *Engine) startKubelet() error {
 
 // startNode starts everything that needs the API server.
 func (e *Engine) startNode() error {
-	e.controllers.run("scheduler", func(ctx context.Context) error { return runScheduler(ctx, e.paths) })
-	e.controllers.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
-	e.controllers.run("attach-detach controller", e.attachDetach)
 	node, err := ensureNode(e.node, e.client, e.paths, e.config.NodeName)
 	if err != nil {
 		return err
@@ -159,8 +156,11 @@ func (e *Engine) startNode() error {
 	}
 	close(e.lifeline.open)
 	e.node.run("proxy", func(ctx context.Context) error { return runProxy(ctx, e.config, e.paths) })
+	e.controllers.run("scheduler", func(ctx context.Context) error { return runScheduler(ctx, e.paths) })
+	e.controllers.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
+	e.controllers.run("attach-detach controller", e.attachDetach)
 
-	if err := waitUntilAPIReady(e.node, e.client); err != nil {
+	if err := waitForGroups(e.node, e.paths); err != nil {
 		return err
 	}
 	gateway := e.network.gateway()
