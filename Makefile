@@ -17,7 +17,7 @@ help: ## list what there is to do
 
 .PHONY: demo
 demo: packages build image ## start Mainstay and a PostgreSQL of three pets on it
-	@MAINSTAY=$(MAINSTAY_BINARY) examples/postgres/demo
+	@MAINSTAY=bin/mainstay examples/postgres/demo
 
 .PHONY: test
 test: packages build test-unit lint test-e2e ## pass every test, those on real engines included
