@@ -69,7 +69,10 @@ spec:
         image: ` + hosts.BusyboxImage + `
         command: [sleep, "1000000"]
         ports: [{containerPort: 80, hostPort: 30081}]
----
+`
+
+// onceJob asks the Deployment through its Service.
+const onceJob = `
 apiVersion: batch/v1
 kind: Job
 metadata: {name: once}
@@ -87,6 +90,7 @@ func tryWorkloads(t *testing.T, h *hosts.Host) {
 	h.Apply(t, workloads)
 	h.Kubectl(t, "rollout", "status", "deployment/front", "--timeout=60s")
 	h.Kubectl(t, "rollout", "status", "daemonset/agent", "--timeout=60s")
+	h.Apply(t, onceJob)
 	h.Kubectl(t, "wait", "--for=condition=complete", "job/once", "--timeout=60s")
 	if output := h.Kubectl(t, "logs", "job/once"); output != "a page from a ConfigMap" {
 		t.Errorf("the job read this through the Service: %q", output)
