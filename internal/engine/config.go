@@ -21,7 +21,8 @@ const (
 	dnsServiceIP = "10.43.0.10"
 )
 
-// The ports that the engine listens on. All but dnsPort want a client certificate.
+// The ports that the engine listens on. All but dnsPort want a client
+// certificate, or a token where Kubernetes knows them.
 const (
 	APIPort        = 6443
 	kubeletPort    = 10250

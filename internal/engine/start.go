@@ -22,8 +22,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		return nil
 	}
 	e.node.cancel() // so that nobody starts containerd again
-	paths := Paths{DataDir: e.config.DataDir}
-	if pods, asked := runningPods(ctx, e.config, paths); asked != nil || len(pods) > 0 {
+	if pods, asked := runningPods(ctx, e.config, e.paths); asked != nil || len(pods) > 0 {
 		return err
 	}
 	return errors.Join(err, Clean(ctx, e.config.DataDir))
@@ -51,7 +50,7 @@ func (e *Engine) start(ctx context.Context) error {
 		return err
 	}
 	e.phase.Store("starting the controllers and the node")
-	if err := e.startNode(); err != nil {
+	if err := e.whileHealthy(e.startNode); err != nil {
 		return err
 	}
 	e.phase.Store("waiting for the node to be Ready")
@@ -135,8 +134,8 @@ func (e *Engine) startKubelet() error {
 }
 
 // startNode starts everything that needs the API server.
-func (e *Engine) startNode() error {
-	node, err := ensureNode(e.node, e.client, e.paths, e.config.NodeName)
+func (e *Engine) startNode(ctx context.Context) error {
+	node, err := ensureNode(ctx, e.client, e.paths, e.config.NodeName)
 	if err != nil {
 		return err
 	}
@@ -144,14 +143,14 @@ func (e *Engine) startNode() error {
 	if err != nil {
 		return fmt.Errorf("node %s has no range of pod addresses: %w", node.Name, err)
 	}
-	if err := markUnreported(e.node, e.client, node); err != nil {
+	if err := markUnreported(ctx, e.client, node); err != nil {
 		return err
 	}
-	if err := markStopped(e.node, e.client, e.config, e.paths); err != nil {
+	if err := markStopped(ctx, e.client, e.config, e.paths); err != nil {
 		return err
 	}
 	e.network = podNetwork{paths: e.paths, name: Instance(e.config.DataDir), pods: pods}
-	if err := e.network.ensure(e.node); err != nil {
+	if err := e.network.ensure(ctx); err != nil {
 		return err
 	}
 	close(e.lifeline.open)
@@ -160,11 +159,11 @@ func (e *Engine) startNode() error {
 	e.controllers.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
 	e.controllers.run("attach-detach controller", e.attachDetach)
 
-	if err := waitForGroups(e.node, e.paths); err != nil {
+	if err := waitForGroups(ctx, e.paths); err != nil {
 		return err
 	}
 	gateway := e.network.gateway()
-	if err := applyAddons(e.node, e.access, e.config, e.paths, gateway); err != nil {
+	if err := applyAddons(ctx, e.access, e.config, e.paths, gateway); err != nil {
 		return err
 	}
 	e.controllers.run("StatefulSet controller", func(ctx context.Context) error { return runPetSets(ctx, e.paths) })

@@ -192,18 +192,25 @@ func TestFullNodeGivesTheClaimBack(t *testing.T) {
 	}
 }
 
+// enlargedClaim gives a bound claim of 8 MiB whose user now wants another size.
+func (c *cluster) enlargedClaim(t *testing.T, size string) *core.PersistentVolumeClaim {
+	t.Helper()
+	claim := c.claim(t, "data", "8Mi", thisNode)
+	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
+	claim.Spec.VolumeName = c.volumeOf(claim).Name
+	claim.Status.Capacity = core.ResourceList{core.ResourceStorage: resource.MustParse("8Mi")}
+	claim.Spec.Resources.Requests = core.ResourceList{core.ResourceStorage: resource.MustParse(size)}
+	if _, err := c.CoreV1().PersistentVolumeClaims("default").Update(context.Background(), claim, meta.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return claim
+}
+
 func TestClaimGrows(t *testing.T) {
 	ctx := context.Background()
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
-	claim := c.claim(t, "data", "8Mi", thisNode)
-	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
 	claims := c.CoreV1().PersistentVolumeClaims("default")
-	claim.Spec.VolumeName = c.volumeOf(claim).Name
-	claim.Status.Capacity = core.ResourceList{core.ResourceStorage: resource.MustParse("8Mi")}
-	claim.Spec.Resources.Requests = core.ResourceList{core.ResourceStorage: resource.MustParse("16Mi")}
-	if _, err := claims.Update(ctx, claim, meta.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	claim := c.enlargedClaim(t, "16Mi")
 	eventually(t, "kubelet is asked to enlarge the file system", func() bool {
 		got, err := claims.Get(ctx, claim.Name, meta.GetOptions{})
 		return err == nil && got.Status.AllocatedResourceStatuses[core.ResourceStorage] == core.PersistentVolumeClaimNodeResizePending
@@ -220,15 +227,8 @@ func TestClaimGrows(t *testing.T) {
 func TestClaimCannotGrow(t *testing.T) {
 	ctx := context.Background()
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
-	claim := c.claim(t, "data", "8Mi", thisNode)
-	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
 	claims := c.CoreV1().PersistentVolumeClaims("default")
-	claim.Spec.VolumeName = c.volumeOf(claim).Name
-	claim.Status.Capacity = core.ResourceList{core.ResourceStorage: resource.MustParse("8Mi")}
-	claim.Spec.Resources.Requests = core.ResourceList{core.ResourceStorage: resource.MustParse("8Ti")}
-	if _, err := claims.Update(ctx, claim, meta.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	claim := c.enlargedClaim(t, "8Ti")
 	eventually(t, "the claim says why it does not grow", func() bool {
 		got, err := claims.Get(ctx, claim.Name, meta.GetOptions{})
 		return err == nil && len(got.Status.Conditions) == 1 && got.Status.Conditions[0].Reason == "ResourceExhausted"
