@@ -11,6 +11,8 @@ import (
 	csisanity "github.com/kubernetes-csi/csi-test/v5/pkg/sanity"
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
@@ -21,17 +23,31 @@ import (
 func TestSanity(t *testing.T) {
 	volumetest.RequireRoot(t)
 	for _, access := range []string{"mount", "block"} {
-		config := serve(t)
+		config, socket := serve(t)
 		config.TestVolumeAccessType = access
 		context := csisanity.GinkgoTest(&config)
+		context.Conn = connect(t, socket)
 		t.Cleanup(context.Finalize)
 	}
 	gomega.RegisterFailHandler(ginkgo.Fail)
 	ginkgo.RunSpecs(t, "CSI sanity")
 }
 
-// serve runs a driver until the test ends, and says where the suite finds it.
-func serve(t *testing.T) csisanity.TestConfig {
+// connect makes the connection in the suite's stead. Left to itself, the suite
+// waits a minute and fails when the driver answers before it begins to watch.
+// The suite keeps a connection that it is given as long as it has no address.
+func connect(t *testing.T, socket string) *grpc.ClientConn {
+	t.Helper()
+	connection, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return connection
+}
+
+// serve runs a driver until the test ends. It returns what the suite has to know
+// of it, and its socket.
+func serve(t *testing.T) (csisanity.TestConfig, string) {
 	t.Helper()
 	dir := volumetest.Dir(t)
 	poolDir, socket := filepath.Join(dir, "pool"), filepath.Join(dir, "csi.sock")
@@ -55,13 +71,12 @@ func serve(t *testing.T) csisanity.TestConfig {
 	})
 
 	config := csisanity.NewTestConfig()
-	config.Address = "unix:" + socket
 	config.TargetPath = filepath.Join(dir, "target")
 	config.StagingPath = filepath.Join(dir, "staging")
 	config.TestVolumeSize = 64 << 20
 	config.TestVolumeExpandSize = 128 << 20
 	config.CheckPath = checkPath
-	return config
+	return config, socket
 }
 
 // checkPath tells the suite what is at a path.
