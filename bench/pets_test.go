@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -16,6 +16,7 @@ import (
 const (
 	petCount  = 10
 	petRounds = 5
+	setName   = "web"
 )
 
 // measurePets takes the time from creating an OrderedReady set to its last pet
@@ -24,31 +25,41 @@ const (
 func measurePets(b *testing.B, h *hosts.Host) []row {
 	b.Helper()
 	client := h.Client(b)
-	var straight, unprobed, probed sample
+	against := fmt.Sprintf("%d pods over CRI, to the last one's HTTP answer", petCount)
+	var straight sample
+	sets := []struct {
+		measured string
+		set      func() *appsv1.StatefulSet
+		took     sample
+	}{
+		{"no probe, create to all Ready", func() *appsv1.StatefulSet { return webSet(setName, petCount, nil) }, nil},
+		{"readiness probe each 1 s", func() *appsv1.StatefulSet { return webSet(setName, petCount, tightestProbe) }, nil},
+		{"no probe, no API token", func() *appsv1.StatefulSet { return withoutToken(webSet(setName, petCount, nil)) }, nil},
+	}
 	for round := range petRounds {
 		say("%d pets, round %d of %d", petCount, round+1, petRounds)
 		straight = append(straight, timeStraightPods(b, h, petCount))
-		unprobed = append(unprobed, timeSet(b, h, client, nil))
-		probed = append(probed, timeSet(b, h, client, tightestProbe))
+		for i := range sets {
+			sets[i].took = append(sets[i].took, timeSet(b, h, client, sets[i].set()))
+		}
 	}
-	against := fmt.Sprintf("%d pods over CRI, to the last one's HTTP answer", petCount)
-	limit := goal{limit: 1.5, ratio: true}
-	return []row{
-		{fmt.Sprintf("%d ordered pets, no probe, create to all Ready", petCount), seconds, unprobed, against, straight, true, limit},
-		{fmt.Sprintf("%d ordered pets, readiness probe each 1 s", petCount), seconds, probed, against, straight, true, limit},
+	var rows []row
+	for _, s := range sets {
+		name := fmt.Sprintf("%d ordered pets, %s", petCount, s.measured)
+		rows = append(rows, row{name, seconds, s.took, against, straight, true, goal{limit: 1.5, ratio: true}})
 	}
+	return rows
 }
 
 // timeSet makes a set, returns how long it took in seconds, and removes it.
-func timeSet(b *testing.B, h *hosts.Host, client kubernetes.Interface, probe *corev1.Probe) float64 {
+func timeSet(b *testing.B, h *hosts.Host, client kubernetes.Interface, set *appsv1.StatefulSet) float64 {
 	b.Helper()
-	const name = "web"
-	ready := watchReady(b, client, name)
-	if _, err := client.CoreV1().Services(namespace).Create(b.Context(), webService(name), metav1.CreateOptions{}); err != nil {
+	ready := watchReady(b, client, set.Name)
+	if _, err := client.CoreV1().Services(namespace).Create(b.Context(), webService(set.Name), metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
 	begun := time.Now()
-	if _, err := client.AppsV1().StatefulSets(namespace).Create(b.Context(), webSet(name, petCount, probe), metav1.CreateOptions{}); err != nil {
+	if _, err := client.AppsV1().StatefulSets(namespace).Create(b.Context(), set, metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
 	var last readyPet
@@ -57,7 +68,7 @@ func timeSet(b *testing.B, h *hosts.Host, client kubernetes.Interface, probe *co
 	}
 	waitForAnswer(b, h, last.ip)
 	took := time.Since(begun).Seconds()
-	removeSet(b, client, name)
+	removeSet(b, client, set.Name)
 	return took
 }
 

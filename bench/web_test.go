@@ -62,6 +62,13 @@ func webSet(name string, pets int32, probe *corev1.Probe) *appsv1.StatefulSet {
 	}
 }
 
+// withoutToken gives the pods no token for the API, so that they have no volume:
+// kubelet looks every 300 ms whether a pod's volumes are mounted.
+func withoutToken(set *appsv1.StatefulSet) *appsv1.StatefulSet {
+	set.Spec.Template.Spec.AutomountServiceAccountToken = ptr.To(false)
+	return set
+}
+
 // waitForAnswer returns when the web server at an address of the pod network
 // answers anything. It asks each millisecond.
 func waitForAnswer(b *testing.B, h *hosts.Host, ip string) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
@@ -37,7 +39,37 @@ func runAPIServer(ctx context.Context, config Config, paths Paths) error {
 	if err != nil {
 		return err
 	}
-	return app.Run(ctx, completed)
+	return serveAPI(ctx, completed)
+}
+
+// serveAPI does what app.Run does, but for the descriptions of the API.
+func serveAPI(ctx context.Context, options options.CompletedOptions) error {
+	config, err := app.NewConfig(options)
+	if err != nil {
+		return err
+	}
+	builtIn := config.KubeAPIs.ControlPlane.Generic
+	openAPIV2, openAPIV3 := builtIn.OpenAPIConfig, builtIn.OpenAPIV3Config
+	builtIn.OpenAPIConfig = nil
+	completed, err := config.Complete()
+	if err != nil {
+		return err
+	}
+	server, err := app.CreateServerChain(completed)
+	if err != nil {
+		return err
+	}
+	prepared, err := server.PrepareRun()
+	if err != nil {
+		return err
+	}
+	builtInServer, ok := server.GenericAPIServer.NextDelegate().(*genericapiserver.GenericAPIServer)
+	if !ok {
+		return errors.New("the API server is not made of the parts that we know")
+	}
+	serveOpenAPIV2(builtInServer, openAPIV2)
+	openAPIV3.Definitions = nil // the descriptions are made of them, and are made
+	return prepared.Run(ctx)
 }
 
 // apiServerFlags spells the configuration in the words of kube-apiserver's own

@@ -44,7 +44,35 @@ func tryExtensions(t *testing.T, h *hosts.Host) {
 	if err := apply(h, fmt.Sprintf(backup, 0)); err == nil || !strings.Contains(err.Error(), "greater than or equal to 1") {
 		t.Errorf("a value that the schema forbids: %v", err)
 	}
+	tryDescriptions(t, h)
 	tryWebhook(t, h)
+}
+
+// tryDescriptions asks what the API is like, in both versions of OpenAPI: clients
+// find the built-in kinds and those that were added.
+func tryDescriptions(t *testing.T, h *hosts.Host) {
+	hosts.Eventually(t, 20*time.Second, func(context.Context) error {
+		for path, kinds := range map[string][]string{
+			"/openapi/v2":                             {"io.k8s.api.apps.v1.StatefulSetSpec", "test.example.v1.Backup", "APIService"},
+			"/openapi/v3/apis/apps/v1":                {"io.k8s.api.apps.v1.StatefulSetSpec"},
+			"/openapi/v3/apis/example.test/v1":        {"test.example.v1.Backup"},
+			"/openapi/v3/apis/metrics.k8s.io/v1beta1": {"PodMetrics"},
+		} {
+			output, err := h.Command("kubectl", "get", "--raw", path).Output()
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			for _, kind := range kinds {
+				if !strings.Contains(string(output), kind) {
+					return fmt.Errorf("%s does not describe %s", path, kind)
+				}
+			}
+		}
+		return nil
+	})
+	if explained := h.Kubectl(t, "explain", "backup.spec.keep"); !strings.Contains(explained, "<integer>") {
+		t.Errorf("kubectl explain of an added kind: %s", explained)
+	}
 }
 
 func apply(h *hosts.Host, manifest string) error {
