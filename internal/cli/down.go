@@ -31,12 +31,22 @@ no process, mount, network device, packet rule, cgroup or file.`,
 			if os.Geteuid() != 0 {
 				return errors.New("only root may stop Mainstay: try again with sudo")
 			}
+			kept, err := keptElsewhere(o.dataDir)
+			if err != nil {
+				return err
+			}
 			if purge && !yes {
-				if err := confirmPurge(os.Stdin, o.out, o.dataDir); err != nil {
+				if err := confirmPurge(os.Stdin, o.out, o.dataDir, kept); err != nil {
 					return err
 				}
 			}
-			return down(command.Context(), o, purge)
+			if err := down(command.Context(), o, purge); err != nil {
+				return err
+			}
+			if purge {
+				fmt.Fprint(o.out, kept)
+			}
+			return nil
 		},
 	}
 	command.Flags().BoolVar(&purge, "purge", false, "remove all data too: volumes, images, the cluster's state")
@@ -44,9 +54,23 @@ no process, mount, network device, packet rule, cgroup or file.`,
 	return command
 }
 
+// keptElsewhere tells, a line for each, what purging leaves to its owner.
+func keptElsewhere(dataDir string) (string, error) {
+	choices, err := engine.RememberedChoices(dataDir)
+	kept := ""
+	if choices.Etcd.Configured() {
+		kept += fmt.Sprintf("The etcd cluster at %s keeps its data. Without %s no other Mainstay can use it; remove it with: etcdctl del --prefix /registry/\n",
+			choices.Etcd, dataDir)
+	}
+	if choices.RuntimeEndpoint != "" {
+		kept += fmt.Sprintf("The container runtime at %s keeps its images.\n", choices.RuntimeEndpoint)
+	}
+	return kept, err
+}
+
 // confirmPurge asks for the directory's name, since what goes is gone for good.
-func confirmPurge(in io.Reader, out io.Writer, dataDir string) error {
-	fmt.Fprintf(out, "This removes all volumes, images and the state of the cluster in %s, for good.\nType yes to go on: ", dataDir)
+func confirmPurge(in io.Reader, out io.Writer, dataDir, kept string) error {
+	fmt.Fprintf(out, "This removes all volumes, images and the state of the cluster in %s, for good.\n%sType yes to go on: ", dataDir, kept)
 	answer, _ := bufio.NewReader(in).ReadString('\n')
 	if strings.TrimSpace(answer) != "yes" {
 		return errors.New("not confirmed; nothing was changed (in a script, say --yes)")
@@ -61,7 +85,7 @@ func down(ctx context.Context, o *options, purge bool) error {
 		return err
 	}
 	progress.say("cleaning up")
-	if err := removeUnit(); err != nil {
+	if err := removeUnit(o.dataDir); err != nil {
 		return err
 	}
 	if purge {

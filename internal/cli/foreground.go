@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -30,8 +31,11 @@ const (
 )
 
 // runInForeground is the engine's own process. SIGTERM ends the engine and leaves
-// the pods running, as for an upgrade; Ctrl-C and `mainstay down` stop them too.
-func runInForeground(config engine.Config, logFile string) error {
+// the pods running, as for an upgrade, unless the machine itself goes down; Ctrl-C
+// and `mainstay down` stop them too.
+func runInForeground(config engine.Config, logFile string) (failure error) {
+	systemd := newNotifier()
+	defer func() { systemd.failed(failure) }()
 	paths := engine.Paths{DataDir: config.DataDir}
 	unlock, err := lock(paths.Lock())
 	if err != nil {
@@ -45,6 +49,7 @@ func runInForeground(config engine.Config, logFile string) error {
 	defer cancel()
 	e := engine.New(config)
 	stopping := newStopper(e)
+	go systemd.follow(ctx, e.Phase)
 	control := make(chan error, 1)
 	go func() { control <- e.ServeControl(ctx, time.Now(), stopping.stop) }()
 	signals := make(chan os.Signal, 1)
@@ -73,7 +78,7 @@ func runInForeground(config engine.Config, logFile string) error {
 			}
 			return err
 		case received := <-signals:
-			if received == syscall.SIGTERM {
+			if received == syscall.SIGTERM && !machineGoesDown() {
 				return nil
 			}
 			go func() { _ = stopping.stop(func(line string) { fmt.Println(line) }) }()
@@ -143,5 +148,7 @@ func logTo(file string) {
 	for name, value := range map[string]string{"logtostderr": "false", "one_output": "true", "stderrthreshold": "FATAL"} {
 		_ = flags.Set(name, value) // these names and values are klog's own
 	}
-	klog.SetOutput(&lumberjack.Logger{Filename: file, MaxSize: 20, MaxBackups: 3}) // MB
+	rotated := &lumberjack.Logger{Filename: file, MaxSize: 20, MaxBackups: 3} // MB
+	klog.SetOutput(rotated)
+	log.SetOutput(rotated) // CoreDNS writes there
 }

@@ -31,13 +31,17 @@ them. A pod that names such an image needs imagePullPolicy IfNotPresent or Never
   buildah push my-app docker-archive:my-app.tar:my-app:1`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, files []string) error {
+			runtime, err := engine.NodeImages(o.dataDir)
+			if err != nil {
+				return err
+			}
 			for _, file := range files {
 				if _, err := os.Stat(file); err != nil {
 					return fmt.Errorf("there is no file %s", file)
 				}
 				progress := newProgress(o.errors)
 				progress.say("importing " + file)
-				names, err := o.images().Import(command.Context(), file)
+				names, err := runtime.Import(command.Context(), file)
 				progress.end()
 				if err != nil {
 					return err
@@ -57,7 +61,11 @@ func newImageList(o *options) *cobra.Command {
 		Short: "List the images on this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			images, err := o.images().List(command.Context())
+			runtime, err := engine.NodeImages(o.dataDir)
+			if err != nil {
+				return err
+			}
+			images, err := runtime.List(command.Context())
 			if err != nil {
 				return err
 			}
@@ -72,8 +80,4 @@ func newImageList(o *options) *cobra.Command {
 			return table.Flush()
 		},
 	}
-}
-
-func (o *options) images() engine.Images {
-	return engine.Images{Socket: o.paths().ContainerdSocket()}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -22,25 +23,30 @@ func launch(config engine.Config, f upFlags) (launched, error) {
 		return nil, err
 	}
 	arguments := append([]string{program, "--data-dir", config.DataDir, "up", "--foreground"}, f.arguments(config)...)
-	if util.IsRunningSystemd() {
-		return launchUnit(arguments)
+	paths := engine.Paths{DataDir: config.DataDir}
+	if err := os.MkdirAll(filepath.Dir(paths.Log()), 0o700); err != nil {
+		return nil, fmt.Errorf("make the log's directory: %w", err)
 	}
-	return detach(config, arguments)
+	arguments = append(arguments, "--log-file", paths.Log())
+	if util.IsRunningSystemd() {
+		return launchUnit(config.DataDir, arguments)
+	}
+	return detach(paths, arguments)
 }
 
-// arguments repeats the choices of this command line for the engine's own.
+// arguments repeats the choices of this command line for the engine's own. What
+// was remembered the engine remembers, too.
 func (f upFlags) arguments(config engine.Config) []string {
 	arguments := []string{"--node-name", config.NodeName}
-	if f.nodeIP != "" {
-		arguments = append(arguments, "--node-ip", f.nodeIP)
+	for flag, value := range map[string]string{
+		"node-ip": f.nodeIP, "container-runtime-endpoint": f.runtime, "etcd-servers": strings.Join(f.etcd.Servers, ","),
+		"etcd-cafile": config.Etcd.CAFile, "etcd-certfile": config.Etcd.CertFile, "etcd-keyfile": config.Etcd.KeyFile,
+	} {
+		if f.given(flag) {
+			arguments = append(arguments, "--"+flag+"="+value)
+		}
 	}
-	if f.runtime != "" {
-		arguments = append(arguments, "--container-runtime-endpoint", f.runtime)
-	}
-	if len(f.etcd.Servers) > 0 {
-		arguments = append(arguments, "--etcd-servers", strings.Join(f.etcd.Servers, ","),
-			"--etcd-cafile", f.etcd.CAFile, "--etcd-certfile", f.etcd.CertFile, "--etcd-keyfile", f.etcd.KeyFile)
-	}
+	slices.Sort(arguments[2:])
 	return arguments
 }
 
@@ -50,18 +56,14 @@ type detached struct {
 	stderr string
 }
 
-func detach(config engine.Config, arguments []string) (launched, error) {
-	paths := engine.Paths{DataDir: config.DataDir}
-	if err := os.MkdirAll(filepath.Dir(paths.Log()), 0o700); err != nil {
-		return nil, fmt.Errorf("make the log's directory: %w", err)
-	}
+func detach(paths engine.Paths, arguments []string) (launched, error) {
 	stderr := filepath.Join(filepath.Dir(paths.Log()), "engine.stderr")
 	output, err := os.OpenFile(stderr, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer output.Close()
-	command := exec.Command(arguments[0], append(arguments[1:], "--log-file", paths.Log())...)
+	command := exec.Command(arguments[0], arguments[1:]...)
 	command.Stdout, command.Stderr, command.Dir = output, output, "/"
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := command.Start(); err != nil {

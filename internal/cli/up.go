@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mainstay-io/mainstay/internal/engine"
 )
@@ -20,7 +22,8 @@ type upFlags struct {
 	nodeName   string
 	nodeIP     string
 	runtime    string
-	etcd       engine.ExternalEtcd
+	etcd       engine.EtcdAccess
+	given      func(flag string) bool
 }
 
 func newUp(o *options) *cobra.Command {
@@ -32,15 +35,38 @@ func newUp(o *options) *cobra.Command {
 
 Pods that ran before go on, or start again. Where systemd runs, Mainstay becomes
 its unit mainstay.service; elsewhere it detaches itself. Starting it twice is
-harmless.`,
+harmless.
+
+It remembers --node-name, --node-ip, --container-runtime-endpoint and the etcd
+flags: say them once. An empty address or endpoint takes the default again.
+
+A container runtime that runs already must hold no other pods, for kubelet ends
+those that it does not know. (Containers of Docker or nerdctl are no pods.) Where
+there is no registry, set its sandbox_image to mainstay.dev/pause:1. An etcd that
+runs already must hold no other Kubernetes. docs/external.md tells more of both.`,
 		Example: `  mainstay up
   mainstay up --wait                  wait for the pods of all sets, too
   mainstay up --foreground            stay, log to the terminal, end with Ctrl-C
-  mainstay up --data-dir /srv/mainstay`,
+  mainstay up --data-dir /srv/mainstay
+  mainstay up --container-runtime-endpoint unix:///run/containerd/containerd.sock
+  mainstay up --etcd-servers https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379 \
+    --etcd-cafile ca.crt --etcd-certfile client.crt --etcd-keyfile client.key`,
 		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error { return up(command.Context(), o, f) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			if f.logFile != "" && !f.foreground {
+				return errors.New("--log-file goes with --foreground; the log of an engine in the background is " + o.paths().Log())
+			}
+			return up(command.Context(), o, f)
+		},
 	}
-	flags := command.Flags()
+	f.add(command.Flags())
+	command.MarkFlagsMutuallyExclusive("foreground", "wait")
+	command.MarkFlagsRequiredTogether("etcd-servers", "etcd-cafile", "etcd-certfile", "etcd-keyfile")
+	return command
+}
+
+func (f *upFlags) add(flags *pflag.FlagSet) {
+	f.given = flags.Changed
 	flags.BoolVar(&f.foreground, "foreground", false, "do not go to the background")
 	flags.BoolVar(&f.wait, "wait", false, "return only when the pods of all sets are Ready, too")
 	flags.StringVar(&f.logFile, "log-file", "", "with --foreground: write the log there, not to the terminal")
@@ -52,8 +78,6 @@ harmless.`,
 	flags.StringVar(&f.etcd.CAFile, "etcd-cafile", "", "certificate authority of that etcd")
 	flags.StringVar(&f.etcd.CertFile, "etcd-certfile", "", "client certificate for that etcd")
 	flags.StringVar(&f.etcd.KeyFile, "etcd-keyfile", "", "key of that certificate")
-	command.MarkFlagsRequiredTogether("etcd-servers", "etcd-cafile", "etcd-certfile", "etcd-keyfile")
-	return command
 }
 
 func up(ctx context.Context, o *options, f upFlags) error {
@@ -63,10 +87,13 @@ func up(ctx context.Context, o *options, f upFlags) error {
 	}
 	control := engine.NewControl(o.dataDir)
 	if state, err := control.State(ctx); err == nil {
+		if err := checkSame(config); err != nil {
+			return err
+		}
 		fmt.Fprintf(o.out, "mainstay runs already (process %d, since %s).\n", state.Process, state.Started.Format(time.DateTime))
 		return o.waitUntilUp(ctx, control, nil, f.wait)
 	}
-	if err := engine.Preflight(config); err != nil {
+	if err := engine.Preflight(ctx, config); err != nil {
 		return err
 	}
 	if f.foreground {
@@ -80,21 +107,57 @@ func up(ctx context.Context, o *options, f upFlags) error {
 }
 
 func (f upFlags) config(o *options) (engine.Config, error) {
-	config := engine.Config{DataDir: o.dataDir, NodeName: f.nodeName, RuntimeEndpoint: f.runtime, Etcd: f.etcd}
+	config := engine.Config{DataDir: o.dataDir, NodeName: f.nodeName}
 	var err error
 	if config.NodeName == "" {
 		if config.NodeName, err = engine.DefaultNodeName(o.dataDir); err != nil {
 			return config, err
 		}
 	}
-	if f.nodeIP == "" {
-		config.NodeIP, err = engine.DefaultNodeIP()
+	if config.Choices, err = f.choices(o.dataDir); err != nil {
 		return config, err
 	}
-	if config.NodeIP = net.ParseIP(f.nodeIP); config.NodeIP == nil || config.NodeIP.To4() == nil {
-		return config, fmt.Errorf("--node-ip %q is not an IPv4 address", f.nodeIP)
+	config.NodeIP, err = engine.NodeIP(config.NodeAddress)
+	return config, err
+}
+
+// choices are those of the last start, but for what is said otherwise now.
+func (f upFlags) choices(dataDir string) (engine.Choices, error) {
+	choices, err := engine.RememberedChoices(dataDir)
+	if err != nil {
+		return choices, err
 	}
-	return config, nil
+	if f.given("node-ip") {
+		choices.NodeAddress = f.nodeIP
+	}
+	if f.given("container-runtime-endpoint") {
+		choices.RuntimeEndpoint = f.runtime
+	}
+	if f.given("etcd-servers") {
+		choices.Etcd = f.etcd
+		if len(f.etcd.Servers) == 0 {
+			choices.Etcd = engine.EtcdAccess{}
+			return choices, nil
+		}
+		for _, file := range []*string{&choices.Etcd.CAFile, &choices.Etcd.CertFile, &choices.Etcd.KeyFile} {
+			if *file, err = filepath.Abs(*file); err != nil {
+				return choices, err
+			}
+		}
+	}
+	return choices, nil
+}
+
+// checkSame refuses other choices than those with which the engine runs.
+func checkSame(config engine.Config) error {
+	running, err := engine.RememberedChoices(config.DataDir)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(running, config.Choices) {
+		return errors.New("mainstay runs already, with another address, container runtime or etcd: `mainstay down` first, then up as you wish")
+	}
+	return nil
 }
 
 // launched is an engine that was just started and may end early.

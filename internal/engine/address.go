@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -25,8 +26,19 @@ func DefaultNodeName(dataDir string) (string, error) {
 	return strings.ToLower(strings.TrimSpace(name)), nil
 }
 
-// DefaultNodeIP is the address of the interface behind the default route.
-func DefaultNodeIP() (net.IP, error) {
+// NodeIP is the address of a node: the chosen one, or that of the interface
+// behind the default route.
+func NodeIP(chosen string) (net.IP, error) {
+	if chosen != "" {
+		ip := net.ParseIP(chosen).To4()
+		if ip == nil {
+			return nil, fmt.Errorf("--node-ip %q is not an IPv4 address", chosen)
+		}
+		if !ip.IsGlobalUnicast() { // what kubelet would refuse later
+			return nil, fmt.Errorf("--node-ip %s: no other machine could reach this one there; name an address that one could", ip)
+		}
+		return ip, nil
+	}
 	ip, err := utilnet.ChooseHostInterface()
 	if err != nil || ip == nil || ip.To4() == nil {
 		return nil, errors.New("this machine has no network address of its own: connect it, or name one with --node-ip")

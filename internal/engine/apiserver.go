@@ -75,13 +75,7 @@ func serveAPI(ctx context.Context, options options.CompletedOptions) error {
 // apiServerFlags spells the configuration in the words of kube-apiserver's own
 // documentation, so that whoever knows it can check it.
 func apiServerFlags(config Config, paths Paths) []string {
-	etcd := ExternalEtcd{
-		Servers: []string{fmt.Sprintf("https://127.0.0.1:%d", etcdClientPort)}, CAFile: paths.pkiFile("etcd/ca.crt"),
-		CertFile: paths.pkiFile("apiserver-etcd-client.crt"), KeyFile: paths.pkiFile("apiserver-etcd-client.key"),
-	}
-	if config.Etcd.configured() {
-		etcd = config.Etcd
-	}
+	etcd := config.etcd(paths)
 	return []string{
 		"--advertise-address=" + config.NodeIP.String(),
 		fmt.Sprintf("--secure-port=%d", APIPort),

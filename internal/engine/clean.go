@@ -48,6 +48,9 @@ func Purge(ctx context.Context, dataDir string) error {
 	if len(left) > 0 {
 		return fmt.Errorf("%s is still mounted; unmount it, then purge again", left[0])
 	}
+	if err := removeOutside(dataDir); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(dataDir); err != nil {
 		return fmt.Errorf("remove %s: %w", dataDir, err)
 	}

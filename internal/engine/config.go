@@ -40,22 +40,9 @@ type Config struct {
 	NodeName string
 	// NodeIP is the address under which other machines reach this one.
 	NodeIP net.IP
-	// Etcd names an external etcd cluster; empty means the embedded one.
-	Etcd ExternalEtcd
-	// RuntimeEndpoint is the CRI socket of a container runtime that runs
-	// already, as unix:///path; empty means a containerd of our own.
-	RuntimeEndpoint string
+	// Choices are those that the engine remembers.
+	Choices
 }
-
-// ExternalEtcd tells how to reach an etcd cluster that somebody else runs.
-type ExternalEtcd struct {
-	Servers  []string // https://host:port
-	CAFile   string
-	CertFile string
-	KeyFile  string
-}
-
-func (e ExternalEtcd) configured() bool { return len(e.Servers) > 0 }
 
 // Instance names the kernel objects of this engine (cgroup, bridge, nftables
 // table). The default directory gets the plain name; another one a suffix, so

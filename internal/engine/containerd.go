@@ -35,6 +35,10 @@ func (c containerd) logFile() string {
 	return filepath.Join(filepath.Dir(c.paths.Log()), "containerd.log")
 }
 
+// cgroup is where containerd and its helpers are, one for each pod: beside the
+// pods', and not in that of a systemd unit, which is to end with the engine.
+func (c containerd) cgroup() string { return Instance(c.paths.DataDir) + "/runtime" }
+
 // start returns when containerd answers. A running one is kept if its
 // configuration is still what we want, else it is replaced; pods do not notice.
 func (c containerd) start(ctx context.Context) error {
@@ -52,7 +56,7 @@ func (c containerd) start(ctx context.Context) error {
 	if err := writeFile(c.configFile(), config); err != nil {
 		return err
 	}
-	if err := c.launch(); err != nil {
+	if err := c.launch(ctx); err != nil {
 		return err
 	}
 	return c.waitReady(ctx)
@@ -92,7 +96,7 @@ func mayRaisePriority() bool {
 	return data[0].Effective&(1<<unix.CAP_SYS_RESOURCE) != 0
 }
 
-func (c containerd) launch() error {
+func (c containerd) launch(ctx context.Context) error {
 	log, err := os.OpenFile(c.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -104,8 +108,24 @@ func (c containerd) launch() error {
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("start containerd: %w", err)
 	}
-	go func() { _ = command.Wait() }() // reap it; supervise sees that it is gone
-	return writeFile(c.pidFile(), []byte(strconv.Itoa(command.Process.Pid)))
+	ended := make(chan struct{})
+	go func() { _ = command.Wait(); close(ended) }() // reap it; supervise sees that it is gone
+	if err := writeFile(c.pidFile(), []byte(strconv.Itoa(command.Process.Pid))); err != nil {
+		return err
+	}
+	if err := moveToCgroup(c.cgroup(), command.Process.Pid); err != nil {
+		return err
+	}
+	// A process that has just begun has no command line for a moment, and running
+	// would not know it.
+	return wait.PollUntilContextCancel(ctx, time.Millisecond, true, func(context.Context) (bool, error) {
+		select {
+		case <-ended:
+			return false, fmt.Errorf("containerd ended at once; its log: %s", c.logFile())
+		default:
+			return c.running() != 0, nil
+		}
+	})
 }
 
 // running returns the process ID of our containerd, or 0.

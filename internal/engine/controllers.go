@@ -2,8 +2,11 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
@@ -13,6 +16,9 @@ import (
 // but the one that internal/petset replaces and that of attachdetach.go. (Those that speak to a cloud stay
 // off by themselves, since no cloud provider is named.)
 func runControllers(ctx context.Context, paths Paths) error {
+	if err := waitForHealthyAPI(ctx, paths); err != nil {
+		return err
+	}
 	run, err := options.NewKubeControllerManagerOptions()
 	if err != nil {
 		return err
@@ -30,6 +36,23 @@ func runControllers(ctx context.Context, paths Paths) error {
 		return err
 	}
 	return app.Run(ctx, config.Complete())
+}
+
+// waitForHealthyAPI returns when the API server is healthy and the controllers'
+// account may ask it. Upstream waits for the same, but gives up after ten seconds:
+// on a slow machine the first start takes longer to write all access rules.
+func waitForHealthyAPI(ctx context.Context, paths Paths) error {
+	access, err := accessOf(paths, "controller-manager")
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(access)
+	if err != nil {
+		return err
+	}
+	return wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		return client.Discovery().RESTClient().Get().AbsPath("/healthz").Do(ctx).Error() == nil, nil
+	})
 }
 
 func controllerFlags(paths Paths) []string {

@@ -22,6 +22,12 @@ type Images struct {
 	Socket string
 }
 
+// NodeImages are the images of the runtime that the node of a data directory uses.
+func NodeImages(dataDir string) (Images, error) {
+	choices, err := RememberedChoices(dataDir)
+	return Images{Socket: socketOf(choices.runtimeEndpoint(Paths{DataDir: dataDir}))}, err
+}
+
 // List returns the images, as CRI tells of them.
 func (i Images) List(ctx context.Context) ([]*runtimeapi.Image, error) {
 	service, err := i.service(ctx)
@@ -39,6 +45,10 @@ var importedName = regexp.MustCompile(`(?m)^(?:unpacking )?(\S+)\s+\(?(?:sha256:
 func (i Images) Import(ctx context.Context, file string) ([]string, error) {
 	output, err := exec.CommandContext(ctx, "ctr", "--address", i.Socket, "--namespace", "k8s.io",
 		"images", "import", file).CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errors.New("to import images takes containerd's program ctr (Debian's package containerd); " +
+			"with another container runtime, use its own tools")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("import %s: %w: %s", file, err, strings.TrimSpace(string(output)))
 	}
@@ -79,9 +89,18 @@ func (i Images) has(ctx context.Context, name string) (bool, error) {
 	return status.Image != nil, nil
 }
 
+func (i Images) pull(ctx context.Context, name string) error {
+	service, err := i.service(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = service.PullImage(ctx, &runtimeapi.ImageSpec{Image: name}, nil, nil)
+	return err
+}
+
 func (i Images) service(ctx context.Context) (internalapi.ImageManagerService, error) {
 	if !listens(i.Socket) {
-		return nil, errors.New("the container runtime does not answer at " + i.Socket + "; start it with `mainstay up`")
+		return nil, errors.New("the container runtime does not answer at " + i.Socket + ": start it (`mainstay up` starts Mainstay's own)")
 	}
 	return remote.NewRemoteImageService(ctx, "unix://"+i.Socket, time.Minute, nil, false)
 }

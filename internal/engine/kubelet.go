@@ -71,13 +71,6 @@ func setKubeletConfiguration(k *kubeletconfig.KubeletConfiguration, config Confi
 	k.NodeStatusUpdateFrequency = metav1.Duration{Duration: 10 * time.Second}
 }
 
-func (c Config) runtimeEndpoint(paths Paths) string {
-	if c.RuntimeEndpoint != "" {
-		return c.RuntimeEndpoint
-	}
-	return "unix://" + paths.ContainerdSocket()
-}
-
 // resolverConfig is the file that pods with dnsPolicy Default, and names outside
 // the cluster, are resolved by. systemd-resolved's own file names a loopback
 // address, which a pod cannot reach; it keeps the real servers beside it.

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/connrotation"
 	"k8s.io/kubernetes/pkg/kubelet"
 )
 
@@ -16,12 +18,22 @@ import (
 // because the machine goes down must not record that (it would read as if they
 // had finished), nor wait for an API that is going down too.
 type lifeline struct {
-	open chan struct{}
-	cut  chan struct{}
+	open        chan struct{}
+	cut         chan struct{}
+	connections *connrotation.Dialer
 }
 
 func newLifeline() lifeline {
-	return lifeline{open: make(chan struct{}), cut: make(chan struct{})}
+	return lifeline{
+		open: make(chan struct{}), cut: make(chan struct{}),
+		connections: connrotation.NewDialer((&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext),
+	}
+}
+
+// sever cuts the lifeline, under requests that wait for their answer as well.
+func (l lifeline) sever() {
+	close(l.cut)
+	l.connections.CloseAll()
 }
 
 var errLifelineCut = errors.New("the engine is stopping")
@@ -53,6 +65,7 @@ func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) {
 func (l lifeline) connect(access *rest.Config, dependencies *kubelet.Dependencies, heartbeat time.Duration) error {
 	access = rest.CopyConfig(access)
 	access.Wrap(l.wrap)
+	access.Dial = l.connections.DialContext
 	beating := rest.CopyConfig(access)
 	beating.Timeout = heartbeat
 	var err error

@@ -24,7 +24,13 @@ type podNetwork struct {
 	paths Paths
 	name  string     // of the network device and of the nftables table
 	pods  *net.IPNet // this node's share of PodCIDR
+	// where the container runtime looks for the network that it connects pods to
+	configDir string
 }
+
+// networkFile comes before others in a directory that holds more networks: the
+// runtime takes the first.
+const networkFile = "00-mainstay.conflist"
 
 // gateway is the node as its pods see it: the first address of their range. It
 // lives on a bridge without ports (which every kernel has), so that DNS can listen
@@ -51,7 +57,7 @@ func (n podNetwork) ensure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(n.paths.cniConfig(), "10-mainstay.conflist"), config)
+	return writeFile(filepath.Join(n.configDir, networkFile), config)
 }
 
 func (n podNetwork) ensureDevice() error {

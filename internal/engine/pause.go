@@ -25,8 +25,7 @@ const pauseImage = "mainstay.dev/pause:1"
 const pauseProgram = "/usr/bin/catatonit"
 
 // ensurePauseImage imports the pause image unless the runtime has it.
-func ensurePauseImage(ctx context.Context, paths Paths) error {
-	images := Images{Socket: paths.ContainerdSocket()}
+func ensurePauseImage(ctx context.Context, images Images, paths Paths) error {
 	if present, err := images.has(ctx, pauseImage); err != nil || present {
 		return err
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,23 +11,31 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/klog/v2"
+
+	"github.com/mainstay-io/mainstay/internal/volume"
 )
 
 // needed are the programs that the engine calls, with the Debian package that
-// brings each.
-var needed = []struct{ program, debianPackage string }{
-	{"containerd", "containerd"},
-	{"ctr", "containerd"},
-	{"runc", "runc"},
-	{cniPlugins + "/ptp", "containernetworking-plugins"},
-	{"nft", "nftables"},
-	{"iptables", "iptables"},
-	{"conntrack", "conntrack"},
-	{pauseProgram, "catatonit"},
-	{"mount", "mount"},
-	{"mkfs.ext4", "e2fsprogs"},
+// brings each, and whether a container runtime that runs already brings it.
+var needed = []struct {
+	program, debianPackage string
+	ofRuntime              bool
+}{
+	{"containerd", "containerd", true},
+	{"ctr", "containerd", true},
+	{"runc", "runc", true},
+	{cniPlugins + "/ptp", "containernetworking-plugins", true},
+	{"nft", "nftables", false},
+	{"iptables", "iptables", false},
+	{"conntrack", "conntrack", false},
+	{pauseProgram, "catatonit", true},
+	{"mount", "mount", false},
+	{"mkfs.ext4", "e2fsprogs", false},
 }
 
 // minimumFree is how much room the data directory needs to start: below it etcd
@@ -35,26 +44,31 @@ const minimumFree = 512 << 20
 
 // Preflight looks whether an engine can start here, before anything is changed.
 // Its error says what to do.
-func Preflight(config Config) error {
+func Preflight(ctx context.Context, config Config) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("mainstay runs containers with Linux's own means; this machine runs %s: use a Linux machine or a virtual one", runtime.GOOS)
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("mainstay needs root to run containers: try again with sudo")
 	}
-	for _, check := range []func(Config) error{checkPrograms, checkRoom, checkDirectoryVersion, checkPorts} {
+	// Its error says what matters; the log of the libraries would be noise.
+	klog.SetLogger(klog.Logger{})
+	defer klog.ClearLogger()
+	for _, check := range []func(Config) error{checkPrograms, checkRoom, checkDirectoryVersion, checkDirectory, checkName, checkPorts} {
 		if err := check(config); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := checkRuntime(ctx, config); err != nil {
+		return err
+	}
+	return checkEtcd(ctx, config)
 }
 
 func checkPrograms(config Config) error {
 	var programs, packages []string
 	for _, need := range needed {
-		own := need.debianPackage == "containerd" || need.debianPackage == "runc"
-		if config.RuntimeEndpoint != "" && own {
+		if config.RuntimeEndpoint != "" && need.ofRuntime {
 			continue
 		}
 		if _, err := exec.LookPath(need.program); err != nil {
@@ -67,6 +81,30 @@ func checkPrograms(config Config) error {
 	}
 	return fmt.Errorf("this machine lacks %s: on Debian and Ubuntu, apt-get install %s",
 		strings.Join(programs, ", "), strings.Join(packages, " "))
+}
+
+func checkName(config Config) error {
+	if len(validation.IsDNS1123Subdomain(config.NodeName)) > 0 {
+		return fmt.Errorf("%q cannot be a machine's name in a cluster: choose one of lower case letters, digits, dots and dashes with --node-name",
+			config.NodeName)
+	}
+	return nil
+}
+
+// longestSocket is how many bytes the kernel admits in the path of a socket.
+const longestSocket = 107
+
+// checkDirectory refuses what some part could not spell in its configuration, or
+// not listen in.
+func checkDirectory(config Config) error {
+	if strings.ContainsFunc(config.DataDir, unicode.IsSpace) || strings.ContainsAny(config.DataDir, "\"'\\{}") {
+		return fmt.Errorf("%q cannot be a data directory: choose a --data-dir without spaces, quotes, backslashes and braces", config.DataDir)
+	}
+	socket := volume.RegistrationSocket(Paths{DataDir: config.DataDir}.Kubelet())
+	if over := len(socket) - longestSocket; over > 0 {
+		return fmt.Errorf("%s is %d bytes too long for the sockets below it: choose a shorter --data-dir", config.DataDir, over)
+	}
+	return nil
 }
 
 func checkRoom(config Config) error {
@@ -98,13 +136,16 @@ func checkPorts(config Config) error {
 		net.JoinHostPort("", strconv.Itoa(APIPort)),
 		net.JoinHostPort(config.NodeIP.String(), strconv.Itoa(kubeletPort)),
 	}
-	if !config.Etcd.configured() {
+	if !config.Etcd.Configured() {
 		addresses = append(addresses,
 			net.JoinHostPort("127.0.0.1", strconv.Itoa(etcdClientPort)),
 			net.JoinHostPort("127.0.0.1", strconv.Itoa(etcdPeerPort)))
 	}
 	for _, address := range addresses {
 		listener, err := net.Listen("tcp", address)
+		if errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fmt.Errorf("this machine has no address %s: name one of its own with --node-ip (see them: ip -4 address)", config.NodeIP)
+		}
 		if err != nil {
 			_, port, _ := net.SplitHostPort(address)
 			return fmt.Errorf("port %s is taken by another program (see who: ss -ltnp 'sport = :%s'); "+

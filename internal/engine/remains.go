@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -13,6 +15,23 @@ import (
 	remote "k8s.io/cri-client/pkg"
 	"k8s.io/mount-utils"
 )
+
+// ownPods returns the pods that the kubelet of this data directory has started:
+// it gave each a directory, for its logs and for its volumes.
+func ownPods(paths Paths) (sets.Set[types.UID], error) {
+	pods := sets.New[types.UID]()
+	for _, directory := range []string{paths.podLogs(), filepath.Join(paths.Kubelet(), "pods")} {
+		entries, err := os.ReadDir(directory)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		for _, entry := range entries {
+			name := entry.Name() // NAMESPACE_POD_UID, or UID alone
+			pods.Insert(types.UID(name[strings.LastIndex(name, "_")+1:]))
+		}
+	}
+	return pods, nil
+}
 
 // runningPods asks the node's container runtime for the pods that it runs.
 func runningPods(ctx context.Context, config Config, paths Paths) (sets.Set[types.UID], error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	remote "k8s.io/cri-client/pkg"
@@ -20,12 +21,17 @@ const graceAnnotation = "io.kubernetes.pod.terminationGracePeriod"
 
 // stopSandboxes stops and removes the pods that the container runtime runs,
 // without a kubelet: what is left when an engine was killed. Higher ordinals go
-// first, and each container gets its grace period.
+// first, and each container gets its grace period. In a runtime that is not our
+// own it leaves the pods of others alone.
 func stopSandboxes(ctx context.Context, paths Paths) error {
-	if !listens(paths.ContainerdSocket()) {
-		return nil
+	choices, err := RememberedChoices(paths.DataDir)
+	if err != nil {
+		return err
 	}
-	runtime, err := remote.NewRemoteRuntimeService(ctx, "unix://"+paths.ContainerdSocket(), 2*time.Minute, nil, false)
+	if !listens(socketOf(choices.runtimeEndpoint(paths))) {
+		return checkNoneRuns(choices, Instance(paths.DataDir))
+	}
+	runtime, err := remote.NewRemoteRuntimeService(ctx, choices.runtimeEndpoint(paths), 2*time.Minute, nil, false)
 	if err != nil {
 		return err
 	}
@@ -33,13 +39,20 @@ func stopSandboxes(ctx context.Context, paths Paths) error {
 	if err != nil {
 		return err
 	}
+	if choices.RuntimeEndpoint != "" {
+		own, err := ownPods(paths)
+		if err != nil {
+			return err
+		}
+		sandboxes = slices.DeleteFunc(sandboxes, func(s *runtimeapi.PodSandbox) bool { return !own.Has(types.UID(s.Metadata.Uid)) })
+	}
 	slices.SortFunc(sandboxes, func(a, b *runtimeapi.PodSandbox) int { return cmp.Compare(podIndex(b), podIndex(a)) })
 	for _, sandbox := range sandboxes {
 		if err := stopSandbox(ctx, runtime, sandbox); err != nil {
 			return fmt.Errorf("stop pod %s/%s: %w", sandbox.Metadata.Namespace, sandbox.Metadata.Name, err)
 		}
 	}
-	return nil
+	return withdrawNetwork(paths)
 }
 
 // podIndex puts pods that belong to no set first, as shutdownWaves does.

@@ -55,6 +55,9 @@ func ordinal(pod corev1.Pod) int {
 	return index
 }
 
+// apiPatience is how long the API may take to tell what runs here.
+const apiPatience = 5 * time.Second
+
 // Stop ends the engine and all pods of this machine, in order. The pods stay in
 // the API as they are: the next engine starts them again, as after a reboot.
 // It tells each step to report.
@@ -62,12 +65,18 @@ func (e *Engine) Stop(ctx context.Context, report func(string)) error {
 	e.phase.Store("stopping")
 	report("stopping the controllers")
 	e.controllers.stop(2 * time.Second)
-	pods, waves, err := e.podsToStop(ctx)
+	pods, waves, err := e.podsToStop(ctx, latest)
+	if err != nil {
+		// An etcd that somebody else runs may be gone, and the machine must go down
+		// all the same.
+		report("etcd does not answer; stopping the pods that the API server remembers")
+		pods, waves, err = e.podsToStop(ctx, remembered)
+	}
 	if err != nil {
 		return err
 	}
 	// From here on nothing of the pods may be recorded.
-	close(e.lifeline.cut)
+	e.lifeline.sever()
 	if err := e.stopPods(ctx, pods, waves, report); err != nil {
 		return err
 	}
@@ -80,15 +89,21 @@ func (e *Engine) Stop(ctx context.Context, report func(string)) error {
 	return Clean(ctx, e.config.DataDir)
 }
 
-func (e *Engine) podsToStop(ctx context.Context) ([]corev1.Pod, [][]corev1.Pod, error) {
-	list, err := e.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + e.config.NodeName})
+// Two resource versions to ask the API for: what etcd holds, and what the API
+// server has in memory.
+const latest, remembered = "", "0"
+
+func (e *Engine) podsToStop(ctx context.Context, version string) ([]corev1.Pod, [][]corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
+	list, err := e.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + e.config.NodeName, ResourceVersion: version})
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the pods to stop: %w", err)
 	}
 	running := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool {
 		return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	})
-	statefulSets, err := e.client.AppsV1().StatefulSets("").List(ctx, metav1.ListOptions{})
+	statefulSets, err := e.client.AppsV1().StatefulSets("").List(ctx, metav1.ListOptions{ResourceVersion: version})
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the sets to stop: %w", err)
 	}

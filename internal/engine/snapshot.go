@@ -22,18 +22,25 @@ func (p Paths) Keys() string { return p.pki() }
 // for new. (etcd recommends a billion for Kubernetes.)
 const restoredRevisionBump = 1_000_000_000
 
-// SaveSnapshot writes the state of the running, embedded etcd to a file that
-// only root may read, and returns its size in bytes.
+// SaveSnapshot writes the state of the running etcd, embedded or external, to a
+// file that only root may read, and returns its size in bytes.
 func SaveSnapshot(ctx context.Context, paths Paths, file string) (int64, error) {
-	tls, err := etcdTLS(paths, "apiserver-etcd-client").ClientConfig()
+	choices, err := RememberedChoices(paths.DataDir)
 	if err != nil {
 		return 0, err
 	}
-	_, err = clientsnapshot.SaveWithVersion(ctx, zap.NewNop(), clientv3.Config{
-		Endpoints: []string{fmt.Sprintf("https://127.0.0.1:%d", etcdClientPort)}, TLS: tls, DialTimeout: 5 * time.Second,
-	}, file)
+	etcd := choices.etcd(paths)
+	server, err := etcd.answering(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("save %s (is Mainstay running? see `mainstay status`): %w", file, err)
+	}
+	tls, err := etcd.tls()
+	if err != nil {
+		return 0, err
+	}
+	_, err = clientsnapshot.SaveWithVersion(ctx, zap.NewNop(), clientv3.Config{Endpoints: []string{server}, TLS: tls}, file)
+	if err != nil {
+		return 0, fmt.Errorf("save %s: %w", file, err)
 	}
 	status, err := os.Stat(file)
 	if err != nil {
@@ -49,6 +56,13 @@ func RestoreSnapshot(paths Paths, file string) (string, error) {
 	if _, err := os.Stat(file); err != nil {
 		return "", fmt.Errorf("there is no file %s", file)
 	}
+	choices, err := RememberedChoices(paths.DataDir)
+	if err != nil {
+		return "", err
+	}
+	if choices.Etcd.Configured() {
+		return "", fmt.Errorf("the state lies in the etcd cluster at %s: restore %s there, member by member, with etcdutl snapshot restore", choices.Etcd, file)
+	}
 	if err := paths.create(); err != nil {
 		return "", err
 	}
@@ -57,7 +71,7 @@ func RestoreSnapshot(paths Paths, file string) (string, error) {
 		return "", err
 	}
 	peer := loopbackURL(etcdPeerPort)
-	err := snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
+	err = snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
 		SnapshotPath: file, OutputDataDir: fresh,
 		Name: etcdName, InitialCluster: etcdName + "=" + peer.String(), InitialClusterToken: "etcd-cluster",
 		PeerURLs: []string{peer.String()}, RevisionBump: restoredRevisionBump, MarkCompacted: true,

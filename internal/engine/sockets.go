@@ -1,6 +1,12 @@
 package engine
 
-import "net"
+import (
+	"net"
+	"strings"
+)
+
+// socketOf returns the path in an endpoint unix:///path.
+func socketOf(endpoint string) string { return strings.TrimPrefix(endpoint, "unix://") }
 
 // listens tells whether something answers at a unix socket.
 func listens(socket string) bool {

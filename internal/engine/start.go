@@ -71,6 +71,9 @@ func (e *Engine) prepare() error {
 	if err := writeDataVersion(e.paths); err != nil {
 		return err
 	}
+	if err := e.config.remember(e.paths); err != nil {
+		return err
+	}
 	if err := ensureCertificates(e.paths, e.config.NodeName, e.config.NodeIP, time.Now()); err != nil {
 		return err
 	}
@@ -88,7 +91,7 @@ func (e *Engine) prepare() error {
 }
 
 func (e *Engine) startAPI() error {
-	if !e.config.Etcd.configured() {
+	if !e.config.Etcd.Configured() {
 		closeEtcd, err := startEtcd(e.api, e.paths)
 		if err != nil {
 			return err
@@ -104,14 +107,14 @@ func (e *Engine) startRuntime() error {
 		return err
 	}
 	if e.config.RuntimeEndpoint != "" {
-		return nil
+		return ensureSandboxImage(e.node, e.config.RuntimeEndpoint, e.paths)
 	}
 	runtime := containerd{e.paths}
 	if err := runtime.start(e.node); err != nil {
 		return err
 	}
 	e.node.run("container runtime", runtime.supervise)
-	return ensurePauseImage(e.node, e.paths)
+	return ensurePauseImage(e.node, Images{Socket: e.paths.ContainerdSocket()}, e.paths)
 }
 
 // startKubelet starts kubelet and the volume driver, which do what they can
@@ -149,8 +152,13 @@ func (e *Engine) startNode(ctx context.Context) error {
 	if err := markStopped(ctx, e.client, e.config, e.paths); err != nil {
 		return err
 	}
-	e.network = podNetwork{paths: e.paths, name: Instance(e.config.DataDir), pods: pods}
-	if err := e.network.ensure(ctx); err != nil {
+	e.network = podNetwork{paths: e.paths, name: Instance(e.config.DataDir), pods: pods, configDir: e.paths.cniConfig()}
+	if e.config.RuntimeEndpoint != "" {
+		err = e.network.ensureExternally(ctx, e.config.RuntimeEndpoint)
+	} else {
+		err = e.network.ensure(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	close(e.lifeline.open)

@@ -35,15 +35,8 @@ func tryDown(t *testing.T, h *hosts.Host, fresh hosts.Stock) {
 	for _, pod := range pets(t, h, "web") {
 		uids[pod.Name] = string(pod.UID)
 	}
-	output := h.Mainstay(t, "down")
-	var stopped []string
-	for _, line := range strings.Split(output, "\n") {
-		if _, pod, found := strings.Cut(line, "stopping pod default/"); found {
-			stopped = append(stopped, pod)
-		}
-	}
-	if want := []string{"web-2", "web-1", "web-0"}; !slices.Equal(stopped, want) {
-		t.Errorf("the pods were stopped in the order %v, not %v:\n%s", stopped, want, output)
+	if stopped, want := downInOrder(t, h), []string{"web-2", "web-1", "web-0"}; !slices.Equal(stopped, want) {
+		t.Errorf("the pods were stopped in the order %v, not %v", stopped, want)
 	}
 	compare(t, "after down, but for the data", fresh, h.Stock(t))
 
@@ -59,6 +52,19 @@ func tryDown(t *testing.T, h *hosts.Host, fresh hosts.Stock) {
 			t.Errorf("the volume of %s says %q, not %q", pod.Name, content, want)
 		}
 	}
+}
+
+// downInOrder stops Mainstay and returns the pods in the order in which it says
+// that it stops them.
+func downInOrder(t *testing.T, h *hosts.Host) []string {
+	t.Helper()
+	var stopped []string
+	for _, line := range strings.Split(h.Mainstay(t, "down"), "\n") {
+		if _, pod, found := strings.Cut(line, "stopping pod default/"); found {
+			stopped = append(stopped, pod)
+		}
+	}
+	return stopped
 }
 
 func trySnapshot(t *testing.T, h *hosts.Host) {

@@ -58,6 +58,12 @@ func TestRefusals(t *testing.T) {
 			command.Args = append([]string{command.Args[0], command.Args[1], "env", "PATH=/nowhere"}, command.Args[2:]...)
 			return command
 		}, []string{"containerd", "apt-get install"}},
+		{"a directory with a space", func(t *testing.T) *exec.Cmd {
+			return h.Command("--data-dir", filepath.Join(t.TempDir(), "a b"), "up")
+		}, []string{"a b", "without spaces"}},
+		{"a directory too long for sockets", func(*testing.T) *exec.Cmd {
+			return h.Command("--data-dir", "/"+strings.Repeat("long/", 20), "up")
+		}, []string{"bytes too long", "shorter --data-dir"}},
 		{"no such address", func(*testing.T) *exec.Cmd { return h.Command("up", "--node-ip", "nonsense") }, []string{"not an IPv4 address"}},
 	} {
 		t.Run(refusal.name, func(t *testing.T) {
