@@ -30,7 +30,7 @@ packages: ## install the Debian packages that are missing
 build: ## build bin/mainstay
 	@mkdir -p bin
 	@echo "building bin/mainstay $(VERSION) (the first time this compiles Kubernetes: some minutes)"
-	@go build -ldflags '$(LDFLAGS)' -o bin/mainstay ./cmd/mainstay
+	@hack/build -ldflags '$(LDFLAGS)' -o bin/mainstay ./cmd/mainstay
 
 .PHONY: image
 image: ## build the image of the demo
@@ -47,7 +47,7 @@ test-e2e: build ## try the real program, with real containers
 .PHONY: lint
 lint: ## check style, import layers, and that decisions stay pure
 	go tool -modfile=tools/go.mod golangci-lint run ./...
-	shellcheck hack/packages examples/postgres/build-image examples/postgres/demo .ci/run
+	shellcheck hack/packages hack/build examples/postgres/build-image examples/postgres/demo .ci/run
 
 .PHONY: bench
 bench: packages build ## measure speed and memory, against yardsticks of the same run
