@@ -68,6 +68,14 @@ func New(t testing.TB, number int) *Host {
 		}
 	}
 	t.Cleanup(func() { h.remove(t) })
+	// The kernel notices a moment later that the cable is in.
+	Eventually(t, 10*time.Second, func(context.Context) error {
+		state, err := exec.Command("ip", "-n", h.Name, "-o", "link", "show", "eth0").CombinedOutput()
+		if err == nil && !bytes.Contains(state, []byte("state UP")) {
+			err = fmt.Errorf("the host's network does not come up: %s", state)
+		}
+		return err
+	})
 	return h
 }
 
