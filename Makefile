@@ -13,7 +13,7 @@ export MAINSTAY_BINARY := $(CURDIR)/bin/mainstay
 
 .PHONY: help
 help: ## list what there is to do
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: packages build image ## start Mainstay and a PostgreSQL of three pets on it
@@ -44,10 +44,14 @@ test-unit: ## all tests but those on real engines
 test-e2e: build ## try the real program, with real containers
 	go test -count=1 -timeout=20m ./test/...
 
+.PHONY: test-machine
+test-machine: packages build ## try it under systemd and cgroup v2, on a virtual machine (slow without KVM)
+	test/machine/run
+
 .PHONY: lint
 lint: ## check style, import layers, and that decisions stay pure
 	go tool -modfile=tools/go.mod golangci-lint run ./...
-	shellcheck hack/packages hack/build examples/postgres/build-image examples/postgres/demo .ci/run
+	shellcheck hack/packages hack/build test/machine/run test/machine/inside examples/postgres/build-image examples/postgres/demo .ci/run
 
 .PHONY: bench
 bench: packages build ## measure speed and memory, against yardsticks of the same run

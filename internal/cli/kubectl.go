@@ -31,11 +31,25 @@ Mainstay's unless you set that variable yourself.`,
 				if err := os.Setenv("KUBECONFIG", file); err != nil {
 					return err
 				}
+				if err := o.keepCacheHere(); err != nil {
+					return err
+				}
 			}
 			os.Exit(runKubectl(arguments))
 			return nil
 		},
 	}
+}
+
+// keepCacheHere has kubectl remember what the API knows in the data directory. By
+// itself it would do so under the API's address, in the home directory: the next
+// cluster on this machine has the same one.
+func (o *options) keepCacheHere() error {
+	const variable = "KUBECACHEDIR"
+	if os.Getenv(variable) != "" {
+		return nil
+	}
+	return os.Setenv(variable, o.paths().KubectlCache())
 }
 
 func runKubectl(arguments []string) int {

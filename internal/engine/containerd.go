@@ -113,7 +113,8 @@ func (c containerd) launch(ctx context.Context) error {
 	if err := writeFile(c.pidFile(), []byte(strconv.Itoa(command.Process.Pid))); err != nil {
 		return err
 	}
-	if err := moveToCgroup(c.cgroup(), command.Process.Pid); err != nil {
+	// One that has ended by now is found out below.
+	if err := moveToCgroup(c.cgroup(), command.Process.Pid); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
 	// A process that has just begun has no command line for a moment, and running

@@ -12,9 +12,13 @@ import (
 	"k8s.io/kubernetes/pkg/kubelet"
 )
 
-// removeOutside removes what kubelet leaves at places that it gives no choice of:
-// links to the logs of containers, and the socket for device plugins. Other
-// kubelets may use the same places; what is theirs stays.
+// cniResults is where containerd's CNI library notes what it has connected; the
+// notes go with the pods.
+const cniResults = "/var/lib/cni/results"
+
+// removeOutside removes what kubelet and containerd leave at places that they give
+// no choice of: links to the logs of containers, the socket for device plugins, an
+// empty directory. Others of their kind may use the same places; what is theirs stays.
 func removeOutside(dataDir string) error {
 	links, err := filepath.Glob(filepath.Join(kubelet.DefaultContainerLogsDir, "*.log"))
 	if err != nil {
@@ -38,6 +42,7 @@ func removeOutside(dataDir string) error {
 	return errors.Join(
 		removeIfEmpty(kubelet.DefaultContainerLogsDir),
 		removeIfEmpty(plugins), removeIfEmpty(filepath.Dir(plugins)),
+		removeIfEmpty(cniResults), removeIfEmpty(filepath.Dir(cniResults)),
 	)
 }
 

@@ -27,6 +27,9 @@ func (p Paths) ContainerdSocket() string { return filepath.Join(p.run(), "contai
 // Pool is the directory from which the default StorageClass cuts volumes.
 func (p Paths) Pool() string { return filepath.Join(p.DataDir, "volumes") }
 
+// KubectlCache is where kubectl remembers which kinds the API knows.
+func (p Paths) KubectlCache() string { return filepath.Join(p.DataDir, "cache", "kubectl") }
+
 // Kubelet is kubelet's root directory.
 func (p Paths) Kubelet() string { return filepath.Join(p.DataDir, "kubelet") }
 
