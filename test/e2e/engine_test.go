@@ -8,7 +8,8 @@ import (
 	"github.com/mainstay-io/mainstay/test/hosts"
 )
 
-// TestEngine tries one engine in the order in which a person meets it.
+// TestEngine tries one engine in the order in which a person meets it. It measures
+// time and has the machine to itself; the other tests run side by side.
 func TestEngine(t *testing.T) {
 	h := hosts.New(t, 1)
 	h.Up(t)
