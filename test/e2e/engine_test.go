@@ -8,8 +8,7 @@ import (
 	"github.com/mainstay-io/mainstay/test/hosts"
 )
 
-// TestEngine tries one engine in the order in which a person meets it. It measures
-// time and has the machine to itself; the other tests run side by side.
+// TestEngine tries one engine in the order in which a person meets it.
 func TestEngine(t *testing.T) {
 	h := hosts.New(t, 1)
 	h.Up(t)

@@ -20,7 +20,6 @@ import (
 // TestExternal starts Mainstay on an etcd cluster and a containerd that somebody
 // else runs, and looks that both are left as they were.
 func TestExternal(t *testing.T) {
-	t.Parallel()
 	h := hosts.New(t, 5)
 	etcd := startEtcd(t, h, 23790, 23792, 23794)
 	runtime := startContainerd(t, h)

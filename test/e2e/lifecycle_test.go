@@ -12,7 +12,6 @@ import (
 // TestLife takes an engine through stopping, starting, a snapshot and its
 // restoration, and purging.
 func TestLife(t *testing.T) {
-	t.Parallel()
 	before := takeStock(t)
 	h := hosts.New(t, 3)
 	fresh := h.Stock(t)

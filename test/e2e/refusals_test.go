@@ -14,7 +14,6 @@ import (
 // TestRefusals lists what keeps an engine from starting. Each must be said in
 // one line that tells what to do, and leave nothing behind.
 func TestRefusals(t *testing.T) {
-	t.Parallel()
 	h := hosts.New(t, 4)
 	fresh := h.Stock(t)
 	var occupied net.Listener
