@@ -62,6 +62,15 @@ lint: ## check style, import layers, and that decisions stay pure
 	$(NICE) go tool -modfile=tools/go.mod golangci-lint run ./...
 	shellcheck hack/packages hack/build test/machine/run test/machine/inside examples/postgres/build-image examples/postgres/demo .ci/run
 
+.PHONY: generate
+generate: ## make what is made of the comments in api/
+	go tool -modfile=tools/generate/go.mod controller-gen object crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=api/v1alpha1/crd
+	go run ./hack/definition api/v1alpha1/crd/mainstay.dev_petsets.yaml
+
+.PHONY: sim
+sim: ## run random histories of sets: make sim SEEDS=100000
+	go test -vet=off -count=1 -timeout=0 -run TestWalks ./internal/petset -args -seeds $(or $(SEEDS),20000) -seed $(or $(SEED),1)
+
 .PHONY: bench
 bench: packages build ## measure speed and memory, against yardsticks of the same run
 	go test -count=1 -timeout=30m -run '^$$' -bench . -benchtime 1x ./bench

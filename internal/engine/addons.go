@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/volume/driver"
 )
 
@@ -79,7 +80,11 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 			objects = append(objects, object)
 		}
 	}
-	for _, object := range volumeObjects() {
+	definition, err := v1alpha1.PetSetDefinition()
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range append(volumeObjects(), definition) {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
 			return nil, err

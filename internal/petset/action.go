@@ -13,7 +13,13 @@ const (
 	UpdateClaim Verb = "update claim"
 	CreatePod   Verb = "create pod"
 	UpdatePod   Verb = "update pod"
-	DeletePod   Verb = "delete pod"
+	// ResizePod writes the resources of the containers, which have a subresource
+	// of their own.
+	ResizePod Verb = "resize pod"
+	// DrainPod begins the set's drain in a pod, unless it is under way. Whoever
+	// carries it out does not wait for it.
+	DrainPod  Verb = "drain pod"
+	DeletePod Verb = "delete pod"
 )
 
 // Stage orders the actions of a plan. Within a stage the actions for one
@@ -27,6 +33,7 @@ const (
 	StageMark                 // the claims of pets to be scaled away have their owners
 	StageScaleIn              // pets to be scaled away go
 	StageUpdate               // pets on another revision make room for their successors
+	StageClaims               // claims grow
 )
 
 // Action is one write to the API server.
@@ -38,8 +45,11 @@ type Action struct {
 	// UID is the precondition, and it gets all the grace that it asks for.
 	Pod *corev1.Pod
 	// Claim is what to create or to update to.
-	Claim  *corev1.PersistentVolumeClaim
-	Reason string
+	Claim *corev1.PersistentVolumeClaim
+	// ElseDelete: a pod that the API server will not change so is to be deleted
+	// instead.
+	ElseDelete bool
+	Reason     string
 	// Warning is what the user should hear beside it, if anything.
 	Warning string
 }

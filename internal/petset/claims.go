@@ -1,6 +1,8 @@
 package petset
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -17,7 +19,7 @@ func (s Set) newClaim(template *corev1.PersistentVolumeClaim, p pet) *corev1.Per
 	for key, value := range s.MatchLabels {
 		claim.Labels[key] = value
 	}
-	if owners, change := s.claimOwners(claim.OwnerReferences, p); change {
+	if owners, change := s.claimOwners(claim.OwnerReferences, p, false); change {
 		claim.OwnerReferences = owners
 	}
 	return claim
@@ -39,19 +41,62 @@ func (r *round) createMissingClaims(p pet, why string) {
 func (r *round) updateClaimOwners(p pet) {
 	for i := range r.Set.ClaimTemplates {
 		name := r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)
-		claim := r.Claims[name]
-		if claim == nil {
-			continue
+		r.updateOwners(p, r.Claims[name], false)
+	}
+	for _, name := range r.Set.formerClaims(p) {
+		r.updateOwners(p, r.Claims[name], true)
+	}
+}
+
+// formerClaims are the claims of the pet's pod whose templates were removed.
+func (s Set) formerClaims(p pet) (names []string) {
+	if !s.ClaimsFollow || p.pod == nil {
+		return nil
+	}
+	for i := range p.pod.Spec.Volumes {
+		volume := &p.pod.Spec.Volumes[i]
+		is := func(template corev1.PersistentVolumeClaim) bool { return template.Name == volume.Name }
+		if source := volume.PersistentVolumeClaim; source != nil && source.ClaimName == s.ClaimName(volume.Name, p.ordinal) &&
+			!slices.ContainsFunc(s.ClaimTemplates, is) {
+			names = append(names, source.ClaimName)
 		}
-		owners, change := r.Set.claimOwners(claim.OwnerReferences, p)
-		if !change {
-			continue
-		}
+	}
+	return names
+}
+
+func (r *round) updateOwners(p pet, claim *corev1.PersistentVolumeClaim, former bool) {
+	if claim == nil {
+		return
+	}
+	if owners, change := r.Set.claimOwners(claim.OwnerReferences, p, former); change {
 		updated := claim.DeepCopy()
 		updated.OwnerReferences = owners
 		r.act(Action{Verb: UpdateClaim, Ordinal: p.ordinal, Claim: updated,
 			Reason: "the claim retention policy asks for other owners", Warning: r.claimConflict(p)})
 	}
+}
+
+// ClaimsToObserve are the names of all claims that a decision may need to know.
+func (s Set) ClaimsToObserve(pods []*corev1.Pod) []string {
+	names := make([]string, 0, len(s.ClaimTemplates)*max(s.Replicas, len(pods)))
+	all := func(ordinal int) {
+		for i := range s.ClaimTemplates {
+			names = append(names, s.ClaimName(s.ClaimTemplates[i].Name, ordinal))
+		}
+	}
+	for index := range s.Replicas {
+		all(s.Ordinals.At(index))
+	}
+	for _, pod := range pods {
+		_, ordinal, ok := SplitOrdinal(pod.Name)
+		if ok && !s.Contains(ordinal) {
+			all(ordinal)
+		}
+		if ok {
+			names = append(names, s.formerClaims(pet{ordinal: ordinal, pod: pod})...)
+		}
+	}
+	return names
 }
 
 // claimConflict tells the user of a claim of the pet whose retention policy

@@ -20,7 +20,8 @@ func (s Set) ClaimName(template string, ordinal int) string {
 
 // Contains reports whether the ordinal is one that the set should have.
 func (s Set) Contains(ordinal int) bool {
-	return ordinal >= s.Start && ordinal < s.Start+s.Replicas
+	index, ok := s.Ordinals.Index(ordinal)
+	return ok && index < s.Replicas
 }
 
 // SplitOrdinal takes a name of the form PARENT-ORDINAL apart. Only the one

@@ -1,15 +1,19 @@
 package petset
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // keep sees to it that every pet that should exist does, and is itself. It
 // reports whether the plan may go on: an OrderedReady set does nothing else
 // while one of its pets is not available, a Parallel set does not wait.
 //
-// So an OrderedReady set whose update made a pet that never becomes ready stays
-// as it is until somebody deletes that pod, even after the template was put
-// right (kubernetes#67250). That is documented behaviour of StatefulSets, and
-// people rely on it to look at what is broken.
+// So, without rule 4, an OrderedReady set whose update made a pet that never
+// becomes ready stays as it is until somebody deletes that pod, even after the
+// template was put right (kubernetes#67250). That is documented behaviour of
+// StatefulSets, and people rely on it to look at what is broken.
 func (r *round) keep() (goOn bool) {
 	r.stage = StageKeep
 	for _, p := range r.replicas {
@@ -25,6 +29,9 @@ func (r *round) keep() (goOn bool) {
 	return true
 }
 
+// dependencyPoll is how often a set that waits for others asks for them.
+const dependencyPoll = time.Second
+
 // keepPet holds the rules for one pet that should exist: the first that
 // applies decides. It returns what there is to wait for, or nothing when the
 // pet is as it should be.
@@ -39,9 +46,12 @@ func (r *round) keepPet(p pet) (waitFor string) {
 		return fmt.Sprintf("its pod ended (%s) and is being removed", p.pod.Status.Phase)
 
 	// 2. A pet without a pod gets one, but not on a claim that is on its way
-	// out.
+	// out, and the set's first pet not before what it depends on is ready.
 	case p.pod == nil && r.unusableClaim(p) != "":
 		return r.unusableClaim(p)
+	case p.pod == nil && len(r.Pods) == 0 && len(r.Unready) > 0:
+		r.recheckIn(dependencyPoll)
+		return "the set depends on " + strings.Join(r.Unready, ", and on ")
 	case p.pod == nil:
 		r.createPet(p)
 		return "its pod is being created"
@@ -52,13 +62,37 @@ func (r *round) keepPet(p pet) (waitFor string) {
 		r.updateClaimOwners(p)
 		return "its pod is terminating"
 
-	// 4. A pod cannot start without its claims.
+	// 4. A pod that is not ready, on a revision that is no longer wanted, makes
+	// room for a new one if the set says so: it may never become ready.
+	case r.broken(p):
+		r.replace(p)
+		return "its pod is being replaced"
+
+	// 5. A pod that began to leave what it belongs to, and is wanted again,
+	// makes room for one that joins it. So does one that asks its node for more
+	// than that can ever give.
+	case p.drainStarted():
+		r.deletePod(p, "it began to drain, and is wanted again")
+		return "its pod is being replaced"
+	case p.infeasible():
+		r.deletePod(p, "its node cannot give the pod its new resources")
+		return "its pod is being replaced"
+
+	// 6. A change in place is carried through.
+	case p.changing() != nil && p.changing().lacksResources(p.pod):
+		r.act(Action{Verb: ResizePod, Ordinal: p.ordinal, Pod: p.changing().withResources(p.pod), ElseDelete: true, Reason: "the template has other resources"})
+		return "its pod gets other resources"
+	case p.changed():
+		r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: withoutNote(p.pod), Reason: "the change in place is done"})
+		return ""
+
+	// 7. A pod cannot start without its claims.
 	case p.pending():
 		r.createMissingClaims(p, "the pod waits for its claim")
 	}
 	r.updateClaimOwners(p)
 
-	// 5. A pod that lost its identity or its claims gets them back; in an
+	// 8. A pod that lost its identity or its claims gets them back; in an
 	// ordered set when it is up.
 	waitFor = r.notUp(p)
 	if waitFor == "" || r.Set.Parallel {
@@ -70,6 +104,8 @@ func (r *round) keepPet(p pet) (waitFor string) {
 // notUp tells what the pet's pod lacks; nothing when it is available.
 func (r *round) notUp(p pet) string {
 	switch {
+	case p.changing() != nil:
+		return "its pod is being changed in place"
 	case !p.ready():
 		return "its pod is not ready"
 	case !r.available(p):
@@ -80,7 +116,7 @@ func (r *round) notUp(p pet) string {
 
 // createPet plans the pet's claims first, then its pod.
 func (r *round) createPet(p pet) {
-	revision := r.revisionFor(p.ordinal)
+	revision := r.revisionFor(p)
 	why := "the set has no pod of ordinal " + fmt.Sprint(p.ordinal)
 	r.createMissingClaims(p, why)
 	r.updateClaimOwners(p)
@@ -97,21 +133,21 @@ func (r *round) repair(p pet) {
 	if !storage {
 		why = "the pod does not mount the pet's claims"
 	}
-	if !storage && !p.pending() { // a pending pod has them from rule 4
+	if !storage && !p.pending() { // a pending pod has them from rule 7
 		r.createMissingClaims(p, why)
 	}
 	r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: r.Set.repaired(p.pod, p.ordinal), Reason: why})
 }
 
-// revisionFor returns the revision that a new pod of the ordinal starts on.
-func (r *round) revisionFor(ordinal int) Revision {
+// revisionFor returns the revision that a new pod of the pet starts on.
+func (r *round) revisionFor(p pet) Revision {
 	update := r.Set.Update
 	switch {
 	case update.OnDelete:
 		return r.Update
-	case update.Partition == nil && ordinal < r.Set.Start+int(r.Set.Status.CurrentReplicas):
+	case update.Partition == nil && p.index < int(r.Set.Status.CurrentReplicas):
 		return r.Current
-	case update.Partition != nil && ordinal < r.Set.Start+*update.Partition:
+	case update.Partition != nil && p.index < *update.Partition:
 		return r.Current
 	}
 	return r.Update

@@ -13,8 +13,10 @@ import (
 // pet is one identity of the set and the pod that holds it now, if any.
 type pet struct {
 	ordinal int
-	name    string
-	pod     *corev1.Pod
+	// index among the pets that should exist; it means nothing for others.
+	index int
+	name  string
+	pod   *corev1.Pod
 }
 
 func (p pet) uid() types.UID {
@@ -45,9 +47,10 @@ func (p pet) terminating() bool {
 	return p.pod != nil && p.pod.DeletionTimestamp != nil
 }
 
-// ready: running, and ready by its own word. A terminating pod may be ready.
+// ready: running, ready by its own word, and not about to change. A terminating
+// pod may be ready.
 func (p pet) ready() bool {
-	return p.pod != nil && p.pod.Status.Phase == corev1.PodRunning && podutil.IsPodReady(p.pod)
+	return p.pod != nil && p.pod.Status.Phase == corev1.PodRunning && podutil.IsPodReady(p.pod) && p.changing() == nil
 }
 
 // available: ready for at least minReadySeconds.

@@ -5,6 +5,7 @@ import (
 
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Observation is all that a decision rests on. Nothing in it is changed.
@@ -14,19 +15,31 @@ type Observation struct {
 	// Update the one they go to. The same when no update is under way.
 	Current Revision
 	Update  Revision
+	// Former are other revisions that pods of the set may be on, by name. A pod
+	// on one that is not there can only be replaced, not changed.
+	Former map[string]Revision
 	// CollisionCount is how often a revision's name was taken already.
 	CollisionCount int32
 	// Pods that the set controls, in any order; each is a member of the set.
 	Pods []*corev1.Pod
 	// Claims by name. Those of other sets do no harm.
 	Claims map[string]*corev1.PersistentVolumeClaim
-	Now    time.Time
+	// NameTaken says which other set has the same name for its pods, if any:
+	// until it is gone, nothing is done.
+	NameTaken string
+	// Unready says why what the set depends on is not ready, if it is not.
+	Unready []string
+	// DrainFailures say why the last attempt to drain a pod failed, by its UID.
+	DrainFailures map[types.UID]string
+	Now           time.Time
 }
 
-// Revision is a version of the pod template.
+// Revision is a version of what pods are made from.
 type Revision struct {
 	Name     string
 	Template *corev1.PodTemplateSpec
+	// overridden templates take the place of it for some ordinals.
+	overridden []overriddenTemplate
 }
 
 // Plan is what to do now, what the set then waits for, and what to tell.
@@ -37,6 +50,11 @@ type Plan struct {
 	Waits []Wait
 	// Status of the set as observed, not as it will be after the actions.
 	Status apps.StatefulSetStatus
+	// Wanted is how many pets there should be, Trouble what keeps one from getting
+	// on by itself, and Now the time of the observation.
+	Wanted  int
+	Trouble *Trouble
+	Now     time.Time
 	// RecheckAfter is when to decide again although nothing changed. Zero:
 	// never.
 	RecheckAfter time.Duration
@@ -54,12 +72,18 @@ type Wait struct {
 func Decide(o Observation) Plan {
 	r := newRound(o)
 	status := r.status()
-	if !o.Set.Deleting {
+	switch {
+	case o.Set.Deleting:
 		// The pods of a set that is being deleted are garbage collection's.
+	case o.NameTaken != "":
+		r.plan.Waits = []Wait{{Pod: o.Set.Name, Reason: o.NameTaken}}
+	default:
 		_ = r.keep() && r.scaleIn() && r.update()
+		r.changeClaims()
 	}
 	status.CurrentReplicas -= r.retired
 	r.plan.Status = completed(o.Set, status)
-	r.plan.RecheckAfter = r.recheckAfter()
+	r.recheckWhenAvailable()
+	r.plan.Wanted, r.plan.Trouble, r.plan.Now = o.Set.Replicas, r.trouble(), o.Now
 	return r.plan
 }

@@ -13,7 +13,7 @@ import (
 func (s Set) NewPod(ordinal int, revision Revision) *corev1.Pod {
 	owner := metav1.NewControllerRef(s.owner(), s.Kind)
 	// It fails only for a parent without metadata.
-	pod, _ := controller.GetPodFromTemplate(revision.Template, &metav1.PartialObjectMetadata{ObjectMeta: *s.owner()}, owner)
+	pod, _ := controller.GetPodFromTemplate(revision.templateFor(ordinal), &metav1.PartialObjectMetadata{ObjectMeta: *s.owner()}, owner)
 	pod.Name = s.PodName(ordinal)
 	pod.Namespace = s.Namespace
 	pod.Labels[apps.StatefulSetRevisionLabel] = revision.Name
@@ -33,8 +33,12 @@ func identityMatches(pod *corev1.Pod) bool {
 }
 
 // storageMatches reports whether each claim template has its volume in the
-// pod, bound to the pet's own claim.
+// pod, bound to the pet's own claim. Where templates may change, a pod has those
+// of the time when it was made.
 func (s Set) storageMatches(pod *corev1.Pod, ordinal int) bool {
+	if s.ClaimsFollow {
+		return true
+	}
 	for i := range s.ClaimTemplates {
 		template := s.ClaimTemplates[i].Name
 		if !mountsClaim(pod.Spec.Volumes, template, s.ClaimName(template, ordinal)) {

@@ -37,7 +37,7 @@ func promised(o Observation, plan Plan) error {
 			updated++
 			err = view.mayUpdate(a, updated)
 		case a.Verb == DeletePod && !(pet{pod: a.Pod}).finished():
-			err = fmt.Errorf("a pod that has not ended is deleted to keep it")
+			err = view.mayReplaceBroken(a)
 		case a.Claim != nil:
 			err = view.mayOwn(a)
 		}
@@ -116,6 +116,43 @@ func (r *round) mayScaleIn(a Action, count int) error {
 	return nil
 }
 
+// Only where the set says so, and a pod that is neither ready nor on the
+// revision that it should be on.
+func (r *round) mayReplaceBroken(a Action) error {
+	p := pet{pod: a.Pod}
+	wanted := r.Update.Name
+	if partition := r.Set.Update.Partition; partition != nil && r.index(a) < *partition {
+		wanted = r.Current.Name
+	}
+	switch {
+	case !r.Set.ReplaceBroken:
+		return fmt.Errorf("a pod that has not ended is deleted to keep it")
+	case r.Set.Update.OnDelete:
+		return fmt.Errorf("the set is updated on deletion only")
+	case p.ready():
+		return fmt.Errorf("it is ready")
+	case p.revision() == wanted:
+		return fmt.Errorf("it is on the revision that is wanted")
+	}
+	return nil
+}
+
+func (r *round) unavailableNow() int {
+	count := 0
+	for _, p := range r.replicas {
+		if p.unavailable(r.Set.MinReadySeconds, r.Now) {
+			count++
+		}
+	}
+	return count
+}
+
+// index is the place of an action's pet among those that should exist.
+func (r *round) index(a Action) int {
+	index, _ := r.Set.Ordinals.Index(a.Ordinal)
+	return index
+}
+
 // Only a pod of another revision, at or above the partition, and no more of
 // them than may be unavailable.
 func (r *round) mayUpdate(a Action, count int) error {
@@ -123,18 +160,14 @@ func (r *round) mayUpdate(a Action, count int) error {
 	limit, unavailable := 1, count
 	if r.Set.Update.MaxUnavailable != nil {
 		limit = *r.Set.Update.MaxUnavailable
-		for _, other := range r.replicas {
-			if other.unavailable(r.Set.MinReadySeconds, r.Now) {
-				unavailable++
-			}
-		}
+		unavailable += r.unavailableNow()
 	}
 	switch {
 	case r.Set.Update.OnDelete:
 		return fmt.Errorf("the set is updated on deletion only")
 	case p.revision() == r.Update.Name:
 		return fmt.Errorf("it is on the update revision")
-	case a.Ordinal-r.Set.Start < *r.Set.Update.Partition:
+	case r.index(a) < *r.Set.Update.Partition:
 		return fmt.Errorf("it is below the partition")
 	case unavailable > limit:
 		return fmt.Errorf("%d are unavailable, %d may be", unavailable, limit)

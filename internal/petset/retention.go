@@ -15,12 +15,15 @@ import (
 //	Retain      Delete        set        set
 //	Delete      Retain        -          pod
 //	Delete      Delete        set        pod
+//
+// A claim whose template was removed is treated like one scaled away, as soon as
+// its pod makes room for one without it.
 
 var podKind = corev1.SchemeGroupVersion.WithKind("Pod")
 
 // claimOwners returns the owners that a pet's claim should have, and whether
-// they differ from what it has.
-func (s Set) claimOwners(have []metav1.OwnerReference, p pet) (owners []metav1.OwnerReference, change bool) {
+// they differ from what it has. A former claim is one whose template was removed.
+func (s Set) claimOwners(have []metav1.OwnerReference, p pet, former bool) (owners []metav1.OwnerReference, change bool) {
 	set, pod := s.owner(), &metav1.ObjectMeta{Name: s.PodName(p.ordinal), UID: p.uid()}
 
 	// An owner of our name with another UID is from an earlier life. What was
@@ -29,7 +32,7 @@ func (s Set) claimOwners(have []metav1.OwnerReference, p pet) (owners []metav1.O
 		return have, false
 	}
 
-	wantSet, wantPod := s.wantedOwners(p)
+	wantSet, wantPod := s.wantedOwners(p, former)
 	if s.conflicting(have, p) {
 		wantSet, wantPod = false, false
 	}
@@ -53,8 +56,8 @@ func (s Set) claimOwners(have []metav1.OwnerReference, p pet) (owners []metav1.O
 	return owners, true
 }
 
-func (s Set) wantedOwners(p pet) (set, pod bool) {
-	condemned := !s.Contains(p.ordinal)
+func (s Set) wantedOwners(p pet, former bool) (set, pod bool) {
+	condemned := former || !s.Contains(p.ordinal)
 	pod = s.Retention.DeleteWhenScaled && condemned && p.uid() != ""
 	set = s.Retention.DeleteWhenDeleted && !(s.Retention.DeleteWhenScaled && condemned)
 	return set, pod

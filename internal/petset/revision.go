@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	appsdefaults "k8s.io/kubernetes/pkg/apis/apps/v1"
 	"k8s.io/kubernetes/pkg/controller/history"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // A revision is kept as a ControllerRevision whose data is a patch that puts
@@ -17,9 +19,13 @@ import (
 // makes of the same template, byte for byte: then sets go from one controller
 // to the other without a rollout.
 
-// RevisionData encodes a template as the data of a ControllerRevision.
-func RevisionData(template *corev1.PodTemplateSpec) ([]byte, error) {
-	encoded, err := json.Marshal(template)
+// A set with overrides has them beside the template: what a pet's pod is made
+// from is in its revision, and in nothing else.
+
+// RevisionData encodes what a set's pods are made from as the data of a
+// ControllerRevision.
+func (s Set) RevisionData() ([]byte, error) {
+	encoded, err := json.Marshal(s.Template)
 	if err != nil {
 		return nil, fmt.Errorf("encode the pod template: %w", err)
 	}
@@ -29,23 +35,34 @@ func RevisionData(template *corev1.PodTemplateSpec) ([]byte, error) {
 		return nil, fmt.Errorf("encode the pod template: %w", err)
 	}
 	fields["$patch"] = "replace"
-	return json.Marshal(map[string]any{"spec": map[string]any{"template": fields}})
+	spec := map[string]any{"template": fields}
+	if len(s.Overrides) > 0 {
+		spec["overrides"] = s.Overrides
+	}
+	return json.Marshal(map[string]any{"spec": spec})
 }
 
-// RevisionTemplate decodes what RevisionData encoded.
-func RevisionTemplate(revision *apps.ControllerRevision) (*corev1.PodTemplateSpec, error) {
+// DecodeRevision decodes what RevisionData encoded.
+func DecodeRevision(revision *apps.ControllerRevision) (Revision, error) {
 	patch := struct {
 		Spec struct {
-			Template *corev1.PodTemplateSpec `json:"template"`
+			Template  *corev1.PodTemplateSpec `json:"template"`
+			Overrides []v1alpha1.Override     `json:"overrides"`
 		} `json:"spec"`
 	}{}
+	out := Revision{Name: revision.Name}
 	if err := json.Unmarshal(revision.Data.Raw, &patch); err != nil {
-		return nil, fmt.Errorf("ControllerRevision %s/%s cannot be read: %w", revision.Namespace, revision.Name, err)
+		return out, fmt.Errorf("ControllerRevision %s/%s cannot be read: %w", revision.Namespace, revision.Name, err)
 	}
 	if patch.Spec.Template == nil {
-		return nil, fmt.Errorf("ControllerRevision %s/%s holds no pod template; delete it if no pod runs it", revision.Namespace, revision.Name)
+		return out, fmt.Errorf("ControllerRevision %s/%s holds no pod template; delete it if no pod runs it", revision.Namespace, revision.Name)
 	}
-	return patch.Spec.Template, nil
+	out.Template = patch.Spec.Template
+	var err error
+	if out.overridden, err = override(out.Template, patch.Spec.Overrides); err != nil {
+		return out, fmt.Errorf("ControllerRevision %s/%s: %w", revision.Namespace, revision.Name, err)
+	}
+	return out, nil
 }
 
 // NewRevision makes the ControllerRevision of a set's template from its data.
@@ -123,12 +140,12 @@ func (s Set) createRevision(data []byte, number int64) (RevisionChoice, error) {
 // wrote holds the same template: encodings and defaults change between
 // versions, and an upgrade must not restart every pet.
 func sameWhenEncodedToday(revision *apps.ControllerRevision, data []byte) bool {
-	template, err := RevisionTemplate(revision)
-	if err != nil {
+	old, err := DecodeRevision(revision)
+	if err != nil || len(old.overridden) > 0 {
 		return false
 	}
-	set := &apps.StatefulSet{Spec: apps.StatefulSetSpec{Template: *template}}
+	set := &apps.StatefulSet{Spec: apps.StatefulSetSpec{Template: *old.Template}}
 	appsdefaults.SetObjectDefaults_StatefulSet(set)
-	again, err := RevisionData(&set.Spec.Template)
+	again, err := Set{Template: &set.Spec.Template}.RevisionData()
 	return err == nil && bytes.Equal(again, data)
 }

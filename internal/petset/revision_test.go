@@ -30,7 +30,7 @@ func revisionSet(image string) Set {
 
 func mustData(t *testing.T, set Set) []byte {
 	t.Helper()
-	data, err := RevisionData(set.Template)
+	data, err := set.RevisionData()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,17 +64,17 @@ func TestRevisionDataIsUpstreams(t *testing.T) {
 	}
 }
 
-func TestRevisionTemplateIsWhatWasEncoded(t *testing.T) {
+func TestRevisionIsWhatWasEncoded(t *testing.T) {
 	set := revisionSet("web:1")
 	revision, err := set.NewRevision(mustData(t, set), 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoded, err := RevisionTemplate(revision)
+	decoded, err := DecodeRevision(revision)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := RevisionData(decoded)
+	again, err := Set{Template: decoded.Template}.RevisionData()
 	if err != nil || string(again) != string(revision.Data.Raw) {
 		t.Errorf("encoded again: %v\n%s", err, again)
 	}
@@ -82,7 +82,7 @@ func TestRevisionTemplateIsWhatWasEncoded(t *testing.T) {
 		t.Errorf("the revision is %+v", revision.ObjectMeta)
 	}
 	for _, bad := range []string{``, `{}`, `{"spec":{}}`, `[]`} {
-		if _, err := RevisionTemplate(&apps.ControllerRevision{Data: runtime.RawExtension{Raw: []byte(bad)}}); err == nil {
+		if _, err := DecodeRevision(&apps.ControllerRevision{Data: runtime.RawExtension{Raw: []byte(bad)}}); err == nil {
 			t.Errorf("%q was decoded", bad)
 		}
 	}

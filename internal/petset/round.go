@@ -3,6 +3,7 @@ package petset
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -10,7 +11,7 @@ import (
 // round is one decision in the making.
 type round struct {
 	Observation
-	// replicas are the pets that should exist, by index: ordinal less start.
+	// replicas are the pets that should exist, by index.
 	replicas []pet
 	// condemned are the pods of other ordinals, the highest first.
 	condemned []pet
@@ -18,23 +19,28 @@ type round struct {
 	leaving map[*corev1.Pod]bool
 	// retired counts the pods of the current revision that an update deletes.
 	retired int32
-	stage   Stage
-	plan    Plan
+	// held are the pets that are kept since they did not drain.
+	held []pet
+	// warnings for the user, about pods that are deleted.
+	warnings map[*corev1.Pod]string
+	stage    Stage
+	plan     Plan
 }
 
 func newRound(o Observation) *round {
-	r := &round{Observation: o, replicas: make([]pet, o.Set.Replicas), leaving: map[*corev1.Pod]bool{}}
+	r := &round{Observation: o, replicas: make([]pet, o.Set.Replicas), leaving: map[*corev1.Pod]bool{}, warnings: map[*corev1.Pod]string{}}
 	for i := range r.replicas {
-		ordinal := o.Set.Start + i
-		r.replicas[i] = pet{ordinal: ordinal, name: o.Set.PodName(ordinal)}
+		ordinal := o.Set.Ordinals.At(i)
+		r.replicas[i] = pet{ordinal: ordinal, index: i, name: o.Set.PodName(ordinal)}
 	}
 	for _, pod := range o.Pods {
 		_, ordinal, ok := SplitOrdinal(pod.Name)
-		switch {
-		case !ok:
-		case o.Set.Contains(ordinal):
-			r.replicas[ordinal-o.Set.Start].pod = pod
-		default:
+		if !ok {
+			continue
+		}
+		if index, ok := o.Set.Ordinals.Index(ordinal); ok && index < o.Set.Replicas {
+			r.replicas[index].pod = pod
+		} else {
 			r.condemned = append(r.condemned, pet{ordinal: ordinal, name: pod.Name, pod: pod})
 		}
 	}
@@ -49,11 +55,18 @@ func (r *round) act(a Action) {
 
 func (r *round) deletePod(p pet, why string) {
 	r.leaving[p.pod] = true
-	r.act(Action{Verb: DeletePod, Ordinal: p.ordinal, Pod: p.pod, Reason: why})
+	r.act(Action{Verb: DeletePod, Ordinal: p.ordinal, Pod: p.pod, Reason: why, Warning: r.warnings[p.pod]})
 }
 
 func (r *round) wait(p pet, why string) {
 	r.plan.Waits = append(r.plan.Waits, Wait{Pod: p.name, Reason: why})
+}
+
+// recheckIn asks for another look, although nothing may change until then.
+func (r *round) recheckIn(d time.Duration) {
+	if d > 0 && (r.plan.RecheckAfter == 0 || d < r.plan.RecheckAfter) {
+		r.plan.RecheckAfter = d
+	}
 }
 
 func (r *round) available(p pet) bool {

@@ -14,7 +14,7 @@ func (r *round) scaleIn() (goOn bool) {
 	r.stage = StageScaleIn
 	if r.Set.Parallel {
 		for _, p := range r.condemned {
-			if !p.terminating() {
+			if !p.terminating() && r.drain(p) {
 				r.deletePod(p, "the set has no such ordinal any more")
 			}
 		}
@@ -38,12 +38,13 @@ func (r *round) scaleInOrdered() (goOn bool) {
 	// 2. An unhealthy pet does not go while another is unhealthy too: somebody
 	// may want to look before more is lost. The lowest of them may go. One whose
 	// pod ended may go as well: it will never be healthy, and the set would be
-	// stuck, as with upstream's controller it is.
-	case r.unavailable(p) && !p.finished() && p != r.lowestUnavailableCondemned():
+	// stuck, as with upstream's controller it is. So may one that the set would
+	// replace for being broken.
+	case r.unavailable(p) && !p.finished() && !r.broken(p) && p != r.lowestUnavailableCondemned():
 		r.wait(r.lowestUnavailableCondemned(), "its pod is not available; scaling in halts meanwhile")
 
-	// 3. It goes.
-	default:
+	// 3. It goes, when it has drained.
+	case r.drain(p):
 		r.deletePod(p, "the set has no such ordinal any more")
 	}
 	return false

@@ -10,9 +10,14 @@ import (
 	"github.com/cockroachdb/datadriven"
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // TestScenarios runs the files of testdata. Each case is a set, its pods and
@@ -21,15 +26,23 @@ import (
 //
 // The set's arguments, all optional but replicas:
 //
-//	replicas=N start=N parallel onDelete partition=N maxUnavailable=N
+//	replicas=N start=N reserved=N+N-N replaceBroken parallel onDelete partition=N maxUnavailable=N
 //	noRollingUpdate minReady=SECONDS claims=NAME+NAME deleteWhenScaled
-//	deleteWhenDeleted deleting current=REV update=REV statusCurrent=N
+//	ascending leaderLast paused deleteWhenDeleted deleting current=REV update=REV statusCurrent=N
+//
+// and of a PetSet:
+//
+//	inPlace image=IMAGE env (of the update revision; the current one has web:1)
+//	override=N+N-N (of the update revision) drain=DURATION drainProceed unready nameTaken
+//	claimsFollow size=QUANTITY class=NAME
 //
 // Below it a line for each pod, then for each claim:
 //
 //	web-0 pending|running|ready|failed|succeeded [terminating] [rev=REV]
-//	      [since=DURATION] [nolabel] [novolumes]
+//	      [since=DURATION] [leader] [nolabel] [novolumes] [mounts=CLAIMTEMPLATE]
+//	      [draining=DURATION] [drained] [drainFailed] [changing|changed|unfulfilled|infeasible]
 //	claim data-web-0 [deleting] [owner=set|pod|formerset|formerpod|other] [notcontroller]
+//	      [bound=QUANTITY] [resizePending=DURATION] [class=NAME]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -46,11 +59,19 @@ var scenarioNow = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 func readObservation(t *testing.T, d *datadriven.TestData) Observation {
 	args := readArgs(d)
 	o := Observation{
-		Set:     readSet(t, args),
-		Current: Revision{Name: args.text("current", "A"), Template: template()},
-		Update:  Revision{Name: args.text("update", args.text("current", "A")), Template: template()},
-		Claims:  map[string]*corev1.PersistentVolumeClaim{},
-		Now:     scenarioNow,
+		Set:           readSet(t, args),
+		Current:       Revision{Name: args.text("current", "A"), Template: template()},
+		Update:        Revision{Name: args.text("update", args.text("current", "A")), Template: template()},
+		DrainFailures: map[types.UID]string{},
+		Claims:        map[string]*corev1.PersistentVolumeClaim{},
+		Now:           scenarioNow,
+	}
+	readUpdate(t, args, &o)
+	if args.has("unready") {
+		o.Unready = []string{"Deployment db, of which 0 of 1 replicas are available"}
+	}
+	if args.has("nameTaken") {
+		o.NameTaken = "the StatefulSet web has the same pods"
 	}
 	for _, line := range strings.Split(d.Input, "\n") {
 		words := strings.Fields(line)
@@ -64,6 +85,27 @@ func readObservation(t *testing.T, d *datadriven.TestData) Observation {
 		}
 	}
 	return o
+}
+
+// readUpdate makes the update revision differ from the current one.
+func readUpdate(t *testing.T, a args, o *Observation) {
+	for _, revision := range []*Revision{&o.Current, &o.Update} {
+		revision.Template.Spec.Containers = []corev1.Container{{Name: "web", Image: "web:1"}}
+	}
+	container := &o.Update.Template.Spec.Containers[0]
+	container.Image = a.text("image", "web:1")
+	if a.has("env") {
+		container.Env = []corev1.EnvVar{{Name: "A", Value: "B"}}
+	}
+	if !a.has("override") {
+		return
+	}
+	var err error
+	o.Update.overridden, err = override(o.Update.Template, []v1alpha1.Override{{Ordinals: strings.ReplaceAll(a.text("override", ""), "+", ","),
+		Template: runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"web","env":[{"name":"ROLE","value":"seed"}]}]}}`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func template() *corev1.PodTemplateSpec {
@@ -103,19 +145,46 @@ func (a args) number(t *testing.T, key string) int {
 
 func readSet(t *testing.T, a args) Set {
 	set := Set{Kind: StatefulSetKind, Namespace: "ns", Name: "web", UID: "set-uid", Generation: 7,
-		Replicas: a.number(t, "replicas"), Start: a.number(t, "start"), Parallel: a.has("parallel"), Deleting: a.has("deleting"),
+		Replicas: a.number(t, "replicas"), Parallel: a.has("parallel"), Deleting: a.has("deleting"), ReplaceBroken: a.has("replaceBroken"),
 		MinReadySeconds: int32(a.number(t, "minReady")), Update: UpdateStrategy{OnDelete: a.has("onDelete")},
 		ServiceName: "svc", MatchLabels: map[string]string{"app": "web"}, Template: template(),
 		Retention: Retention{DeleteWhenScaled: a.has("deleteWhenScaled"), DeleteWhenDeleted: a.has("deleteWhenDeleted")}}
+	ordinals, err := NewOrdinals(a.number(t, "start"), strings.FieldsFunc(a.text("reserved", ""), func(r rune) bool { return r == '+' }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Ordinals = ordinals
 	set.Status.CurrentReplicas = int32(a.number(t, "statusCurrent"))
 	if !a.has("onDelete") && !a.has("noRollingUpdate") {
 		set.Update.Partition = ptr.To(a.number(t, "partition"))
+	}
+	set.Update.Ascending, set.Update.Paused = a.has("ascending"), a.has("paused")
+	if a.has("leaderLast") {
+		set.Update.LeaderLast = labels.SelectorFromSet(labels.Set{"role": "leader"})
 	}
 	if a.has("maxUnavailable") {
 		set.Update.MaxUnavailable = ptr.To(a.number(t, "maxUnavailable"))
 	}
 	for _, name := range strings.FieldsFunc(a.text("claims", ""), func(r rune) bool { return r == '+' }) {
-		set.ClaimTemplates = append(set.ClaimTemplates, corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		claim := corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if a.has("size") {
+			claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(a["size"])}
+		}
+		if a.has("class") {
+			claim.Spec.VolumeAttributesClassName = ptr.To(a["class"])
+		}
+		set.ClaimTemplates = append(set.ClaimTemplates, claim)
+	}
+	set.ClaimsFollow, set.Update.InPlace = a.has("claimsFollow"), a.has("inPlace")
+	if a.has("drain") {
+		limit, err := time.ParseDuration(a["drain"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		set.Drain = &v1alpha1.Drain{TimeoutSeconds: int32(limit / time.Second), OnTimeout: v1alpha1.DrainHold}
+		if a.has("drainProceed") {
+			set.Drain.OnTimeout = v1alpha1.DrainProceed
+		}
 	}
 	return set
 }
@@ -142,19 +211,49 @@ func readPod(t *testing.T, o Observation, name string, words []string) *corev1.P
 			pod.Labels[apps.StatefulSetRevisionLabel] = value
 		case "since":
 			since, _ = time.ParseDuration(value)
+		case "leader":
+			pod.Labels["role"] = "leader"
 		case "nolabel":
 			delete(pod.Labels, apps.StatefulSetPodNameLabel)
 		case "novolumes":
 			pod.Spec.Volumes = nil
+		case "mounts":
+			pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: value, VolumeSource: corev1.VolumeSource{
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: o.Set.ClaimName(value, ordinal)}}})
+		case "draining":
+			began, _ := time.ParseDuration(value)
+			annotate(pod, v1alpha1.DrainStartedAnnotation, scenarioNow.Add(-began).Format(time.RFC3339))
+		case "drained":
+			annotate(pod, v1alpha1.DrainedAnnotation, scenarioNow.Format(time.RFC3339))
+		case "drainFailed":
+			o.DrainFailures[pod.UID] = "the command ended with status 1"
+		case "changing":
+			annotate(pod, v1alpha1.InPlaceAnnotation, `{"restarts":{"web":""}}`)
+		case "changed":
+			annotate(pod, v1alpha1.InPlaceAnnotation, `{}`)
+		case "unfulfilled":
+			annotate(pod, v1alpha1.InPlaceAnnotation, `{"resources":{"web":{"limits":{"cpu":"2"}}}}`)
+		case "infeasible":
+			annotate(pod, v1alpha1.InPlaceAnnotation, `{"resources":{"web":{}}}`)
+			pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodResizePending,
+				Status: corev1.ConditionTrue, Reason: corev1.PodReasonInfeasible})
 		default:
 			t.Fatalf("%s: what is %q?", name, word)
 		}
 	}
+	pod.Status.StartTime = ptr.To(metav1.NewTime(scenarioNow.Add(-time.Hour)))
 	if ready {
-		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue,
-			LastTransitionTime: metav1.NewTime(scenarioNow.Add(-since))}}
+		pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue,
+			LastTransitionTime: metav1.NewTime(scenarioNow.Add(-since))})
 	}
 	return pod
+}
+
+func annotate(pod *corev1.Pod, key, value string) {
+	if pod.Annotations == nil {
+		pod.Annotations = map[string]string{}
+	}
+	pod.Annotations[key] = value
 }
 
 func readClaim(t *testing.T, set Set, name string, words []string) *corev1.PersistentVolumeClaim {
@@ -163,6 +262,21 @@ func readClaim(t *testing.T, set Set, name string, words []string) *corev1.Persi
 	pod := metav1.OwnerReference{APIVersion: "v1", Kind: "Pod", Name: set.PodName(ordinal)}
 	for _, word := range words {
 		owner := pod
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "bound":
+			claim.Status.Phase = corev1.ClaimBound
+			claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(value)}
+			continue
+		case "class":
+			claim.Spec.VolumeAttributesClassName = ptr.To(value)
+			continue
+		case "resizePending":
+			since, _ := time.ParseDuration(value)
+			claim.Status.Conditions = []corev1.PersistentVolumeClaimCondition{{Type: corev1.PersistentVolumeClaimFileSystemResizePending,
+				Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(scenarioNow.Add(-since))}}
+			continue
+		}
 		switch word {
 		case "deleting":
 			claim.DeletionTimestamp = &metav1.Time{Time: scenarioNow}
@@ -190,7 +304,7 @@ func readClaim(t *testing.T, set Set, name string, words []string) *corev1.Persi
 	return claim
 }
 
-var stageNames = []string{"keep", "mark", "scale in", "update"}
+var stageNames = []string{"keep", "mark", "scale in", "update", "claims"}
 
 // show writes a plan as the scenario files have it.
 func show(plan Plan) string {
@@ -206,6 +320,9 @@ func show(plan Plan) string {
 	}
 	for _, w := range plan.Waits {
 		fmt.Fprintf(out, "wait for %s: %s\n", w.Pod, w.Reason)
+	}
+	if plan.Trouble != nil {
+		fmt.Fprintf(out, "stuck: %s: %s %s\n", plan.Trouble.Reason, plan.Trouble.Pod, plan.Trouble.Message)
 	}
 	s := plan.Status
 	fmt.Fprintf(out, "status: %d replicas, %d ready, %d available, %d current (%s), %d updated (%s)\n",

@@ -1,6 +1,7 @@
 package petset
 
 import (
+	"errors"
 	"fmt"
 
 	apps "k8s.io/api/apps/v1"
@@ -10,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // StatefulSetKind is the kind that owns the objects of an apps/v1 StatefulSet.
@@ -33,17 +36,22 @@ type Set struct {
 	// collection.
 	Deleting bool
 
-	// The set's ordinals are Start to Start+Replicas-1.
+	// The set has the first Replicas of its ordinals.
 	Replicas int
-	Start    int
+	Ordinals Ordinals
 	// Parallel: pods are created and deleted without waiting for others.
 	// Otherwise the set is OrderedReady.
 	Parallel bool
 	// MinReadySeconds is how long a pod must be ready to count as available.
 	MinReadySeconds int32
 	Update          UpdateStrategy
+	// ReplaceBroken: a pet that is not ready, on a revision that it should not
+	// be on, is replaced without waiting for it.
+	ReplaceBroken bool
 
 	Template *corev1.PodTemplateSpec
+	// Overrides change the template for some ordinals.
+	Overrides []v1alpha1.Override
 	// ServiceName is the subdomain of the pets.
 	ServiceName string
 	// Selector picks the pods and revisions that the set may adopt.
@@ -51,7 +59,12 @@ type Set struct {
 	// MatchLabels of the selector are put on the claims.
 	MatchLabels    map[string]string
 	ClaimTemplates []corev1.PersistentVolumeClaim
-	Retention      Retention
+	// ClaimsFollow: claim templates may change, and the claims that exist follow
+	// them as far as they can.
+	ClaimsFollow bool
+	Retention    Retention
+	// Drain is what a pet does before it is scaled away. Nil: nothing.
+	Drain *v1alpha1.Drain
 
 	// RevisionHistoryLimit below zero keeps all revisions.
 	RevisionHistoryLimit int
@@ -63,7 +76,7 @@ type Set struct {
 type UpdateStrategy struct {
 	// OnDelete: only when somebody else deletes their pods.
 	OnDelete bool
-	// Partition: pets whose index (ordinal less Start) is below it stay on the
+	// Partition: pets whose index (among the ordinals) is below it stay on the
 	// current revision. Nil when a rolling update was written without
 	// parameters.
 	Partition *int
@@ -77,6 +90,15 @@ type UpdateStrategy struct {
 	// every rolling update when the gate is on and clears it when it is off, so
 	// the field tells the same without a gate.
 	MaxUnavailable *int
+	// Ascending: the lowest ordinal is replaced first, else the highest.
+	Ascending bool
+	// LeaderLast picks the pods that lead: they are replaced after all others.
+	// Nil when it makes no difference.
+	LeaderLast labels.Selector
+	// Paused: no pet is replaced because of its revision.
+	Paused bool
+	// InPlace: a pod is changed and not replaced where that is possible.
+	InPlace bool
 }
 
 // Retention says which claims are deleted (KEP-1847). Zero: none.
@@ -90,9 +112,21 @@ type Retention struct {
 // FromStatefulSet converts a StatefulSet. The result shares memory with it.
 // An error means that the spec cannot be acted on until somebody changes it.
 func FromStatefulSet(in *apps.StatefulSet) (Set, error) {
-	selector, err := selectorOf(in)
+	set, err := fromStatefulSet(in)
+	if err == nil {
+		set.ReplaceBroken, err = replaceBroken(in.Annotations)
+	}
 	if err != nil {
-		return Set{}, err
+		return Set{}, fmt.Errorf("StatefulSet %s/%s: %w", in.Namespace, in.Name, err)
+	}
+	return set, nil
+}
+
+// fromStatefulSet converts what both kinds have.
+func fromStatefulSet(in *apps.StatefulSet) (Set, error) {
+	selector, err := selectorOf(in.Spec.Selector)
+	if err != nil {
+		return Set{}, fmt.Errorf("spec.selector: %w", err)
 	}
 	set := Set{
 		Kind:                 StatefulSetKind,
@@ -114,12 +148,21 @@ func FromStatefulSet(in *apps.StatefulSet) (Set, error) {
 		Status:               in.Status,
 	}
 	set.takeOptional(in.Spec)
-	update, err := updateStrategy(in.Spec.UpdateStrategy, set.Replicas)
-	if err != nil {
-		return Set{}, fmt.Errorf("StatefulSet %s/%s: %w", in.Namespace, in.Name, err)
+	set.Update, err = updateStrategy(in.Spec.UpdateStrategy, set.Replicas)
+	return set, err
+}
+
+// replaceBroken reads the annotation that gives a StatefulSet a PetSet's field
+// recovery.brokenRevision.
+func replaceBroken(annotations map[string]string) (bool, error) {
+	switch policy := annotations[v1alpha1.RecoveryAnnotation]; policy {
+	case string(v1alpha1.BrokenRevisionReplace):
+		return true, nil
+	case "", string(v1alpha1.BrokenRevisionWait):
+		return false, nil
+	default:
+		return false, fmt.Errorf("the annotation %s is %q; write Replace or Wait", v1alpha1.RecoveryAnnotation, policy)
 	}
-	set.Update = update
-	return set, nil
 }
 
 // takeOptional takes what a spec may leave out.
@@ -128,7 +171,7 @@ func (s *Set) takeOptional(spec apps.StatefulSetSpec) {
 		s.Replicas = int(*spec.Replicas)
 	}
 	if spec.Ordinals != nil {
-		s.Start = int(spec.Ordinals.Start)
+		s.Ordinals.Start = int(spec.Ordinals.Start)
 	}
 	if spec.RevisionHistoryLimit != nil {
 		s.RevisionHistoryLimit = int(*spec.RevisionHistoryLimit)
@@ -141,13 +184,13 @@ func (s *Set) takeOptional(spec apps.StatefulSetSpec) {
 }
 
 // selectorOf refuses what would select nothing or, worse, everything.
-func selectorOf(in *apps.StatefulSet) (labels.Selector, error) {
-	selector, err := metav1.LabelSelectorAsSelector(in.Spec.Selector)
+func selectorOf(in *metav1.LabelSelector) (labels.Selector, error) {
+	selector, err := metav1.LabelSelectorAsSelector(in)
 	if err != nil {
-		return nil, fmt.Errorf("StatefulSet %s/%s: spec.selector: %w", in.Namespace, in.Name, err)
+		return nil, err
 	}
-	if in.Spec.Selector == nil || selector.Empty() {
-		return nil, fmt.Errorf("StatefulSet %s/%s: spec.selector is empty; it must match labels of spec.template", in.Namespace, in.Name)
+	if in == nil || selector.Empty() {
+		return nil, errors.New("it is empty, and would match every pod; name labels")
 	}
 	return selector, nil
 }

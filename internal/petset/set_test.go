@@ -55,8 +55,8 @@ func TestFromStatefulSet(t *testing.T) {
 		check  func(Set) bool
 		fails  string
 	}{
-		{"no selector", func(s *apps.StatefulSetSpec) { s.Selector = nil }, nil, "spec.selector is empty"},
-		{"a selector of everything", func(s *apps.StatefulSetSpec) { s.Selector = &metav1.LabelSelector{} }, nil, "spec.selector is empty"},
+		{"no selector", func(s *apps.StatefulSetSpec) { s.Selector = nil }, nil, "spec.selector: it is empty"},
+		{"a selector of everything", func(s *apps.StatefulSetSpec) { s.Selector = &metav1.LabelSelector{} }, nil, "spec.selector: it is empty"},
 		{"a selector that cannot be read", func(s *apps.StatefulSetSpec) {
 			s.Selector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}
 		}, nil, "spec.selector"},
@@ -65,7 +65,7 @@ func TestFromStatefulSet(t *testing.T) {
 		}, nil, "maxUnavailable"},
 		{"defaults", func(*apps.StatefulSetSpec) {},
 			func(s Set) bool {
-				return s.Replicas == 1 && s.Start == 0 && !s.Parallel && s.Update == (UpdateStrategy{}) &&
+				return s.Replicas == 1 && s.Ordinals.Start == 0 && !s.Parallel && s.Update == (UpdateStrategy{}) &&
 					s.RevisionHistoryLimit == 10 && s.Retention == (Retention{})
 			}, ""},
 		{"a percentage rounds down", func(s *apps.StatefulSetSpec) {

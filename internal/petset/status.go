@@ -1,8 +1,6 @@
 package petset
 
 import (
-	"time"
-
 	apps "k8s.io/api/apps/v1"
 )
 
@@ -71,17 +69,12 @@ func StatusChanged(old, now apps.StatefulSetStatus) bool {
 		now.UpdateRevision != old.UpdateRevision
 }
 
-// recheckAfter returns when the next ready pod becomes available: nothing but
-// time changes then, so no event will tell.
-func (r *round) recheckAfter() time.Duration {
-	next := time.Duration(0)
+// recheckWhenAvailable asks for another look when the next ready pod becomes
+// available: nothing but time changes then, so no event will tell.
+func (r *round) recheckWhenAvailable() {
 	for _, pets := range [][]pet{r.replicas, r.condemned} {
 		for _, p := range pets {
-			left := p.untilAvailable(r.Set.MinReadySeconds, r.Now)
-			if left > 0 && (next == 0 || left < next) {
-				next = left
-			}
+			r.recheckIn(p.untilAvailable(r.Set.MinReadySeconds, r.Now))
 		}
 	}
-	return next
 }

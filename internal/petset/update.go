@@ -1,14 +1,22 @@
 package petset
 
-import "slices"
+import (
+	"slices"
 
-// update replaces pets that are not on the update revision, the highest
-// ordinal first. Their successors are made by keep, in a later round, when
-// their pods are gone.
+	apps "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// update replaces pets that are not on the update revision. Their successors are
+// made by keep, in a later round, when their pods are gone.
 func (r *round) update() (goOn bool) {
 	r.stage = StageUpdate
 	switch {
+	case r.relabel():
 	case r.Set.Update.OnDelete:
+	case r.Set.Update.Paused:
+		r.waitPaused()
 	case r.Set.Update.MaxUnavailable != nil:
 		r.updateWithin(*r.Set.Update.MaxUnavailable)
 	default:
@@ -17,17 +25,17 @@ func (r *round) update() (goOn bool) {
 	return true
 }
 
-// updateOneByOne replaces the highest pet that is on another revision, when
-// all pets above it are updated and available.
+// updateOneByOne replaces the first pet that is on another revision, when all
+// before it are updated and available.
 func (r *round) updateOneByOne() {
-	for i := len(r.replicas) - 1; i >= r.partition(); i-- {
-		p := r.replicas[i]
+	pets := r.updateOrder()
+	for i, p := range pets {
 		switch {
 		case r.outdated(p):
 			r.replace(p)
 			return
 		case r.unavailable(p):
-			if slices.ContainsFunc(r.replicas[r.partition():i], r.outdated) {
+			if slices.ContainsFunc(pets[i+1:], r.outdated) {
 				r.wait(p, "the update goes on when it is available")
 			}
 			return
@@ -35,8 +43,8 @@ func (r *round) updateOneByOne() {
 	}
 }
 
-// updateWithin replaces pets, the highest first, as long as no more than limit
-// of the whole set are unavailable, for whatever reason.
+// updateWithin replaces pets, as long as no more than limit of the whole set are
+// unavailable, for whatever reason.
 func (r *round) updateWithin(limit int) {
 	unavailable := 0
 	for _, p := range r.replicas {
@@ -44,10 +52,42 @@ func (r *round) updateWithin(limit int) {
 			unavailable++
 		}
 	}
-	for i := len(r.replicas) - 1; i >= r.partition() && unavailable < limit; i-- {
-		if p := r.replicas[i]; r.outdated(p) {
+	for _, p := range r.updateOrder() {
+		if unavailable < limit && r.outdated(p) {
 			r.replace(p)
 			unavailable++
+		}
+	}
+}
+
+// updateOrder returns the pets that an update reaches, the first to be replaced
+// first.
+func (r *round) updateOrder() []pet {
+	pets := slices.Clone(r.replicas[min(r.partition(), len(r.replicas)):])
+	if !r.Set.Update.Ascending {
+		slices.Reverse(pets)
+	}
+	if leader := r.Set.Update.LeaderLast; leader != nil {
+		isLeader := func(p pet) bool { return p.pod != nil && leader.Matches(labels.Set(p.pod.Labels)) }
+		slices.SortStableFunc(pets, func(a, b pet) int {
+			switch {
+			case isLeader(a) == isLeader(b):
+				return 0
+			case isLeader(b):
+				return -1
+			}
+			return 1
+		})
+	}
+	return pets
+}
+
+// waitPaused tells of the pets that the update would replace if it went on.
+func (r *round) waitPaused() {
+	for _, p := range r.updateOrder() {
+		if r.outdated(p) {
+			r.wait(p, "the update is paused")
+			return
 		}
 	}
 }
@@ -60,16 +100,82 @@ func (r *round) partition() int {
 }
 
 // outdated: there is a pod, it stays if nobody acts, and it is on another
-// revision.
+// revision, or waits for a restart to see its grown volume.
 func (r *round) outdated(p pet) bool {
-	return p.pod != nil && !p.terminating() && !r.leaving[p.pod] && p.revision() != r.Update.Name
+	return p.pod != nil && !p.terminating() && !r.leaving[p.pod] &&
+		(p.revision() != r.Update.Name || r.grownAfterStart(p))
 }
 
+// relabel gives pods that would be no different on the update revision its
+// label: an override for others is no reason to replace them. It reports whether
+// there were any; then nothing else is updated in this plan.
+func (r *round) relabel() (some bool) {
+	if len(r.Update.overridden) == 0 && len(r.Former) == 0 && len(r.Current.overridden) == 0 {
+		return false
+	}
+	for _, p := range r.updateOrder() {
+		if r.outdated(p) && p.revision() != r.Update.Name && r.sameOn(p, r.Update) {
+			r.label(p, r.Update)
+			some = true
+		}
+	}
+	return some
+}
+
+// sameOn: the pet's pod would be made from the same template on the other
+// revision. Two revisions without overrides are never the same.
+func (r *round) sameOn(p pet, other Revision) bool {
+	own, known := r.revisionNamed(p.revision())
+	return known && len(own.overridden)+len(other.overridden) > 0 &&
+		equality.Semantic.DeepEqual(own.templateFor(p.ordinal), other.templateFor(p.ordinal))
+}
+
+func (r *round) label(p pet, revision Revision) {
+	pod := p.pod.DeepCopy()
+	pod.Labels[apps.StatefulSetRevisionLabel] = revision.Name
+	r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: pod, Reason: "the pod is the same on revision " + revision.Name})
+}
+
+func (r *round) revisionNamed(name string) (revision Revision, known bool) {
+	switch name {
+	case "":
+	case r.Update.Name:
+		return r.Update, true
+	case r.Current.Name:
+		return r.Current, true
+	}
+	revision, known = r.Former[name]
+	return revision, known
+}
+
+// broken: the pod is not ready, on a revision that is no longer wanted, and the
+// set does not wait for such pods.
+func (r *round) broken(p pet) bool {
+	return r.Set.ReplaceBroken && !r.Set.Update.OnDelete && !r.Set.Update.Paused &&
+		!p.ready() && r.outdated(p) && p.revision() != r.revisionFor(p).Name && !r.sameOn(p, r.revisionFor(p))
+}
+
+// replace brings the pet to its revision: by a change of its pod where that is
+// possible and wanted, else by a new pod.
 func (r *round) replace(p pet) {
+	target := r.revisionFor(p)
+	switch own, known := r.revisionNamed(p.revision()); {
+	case p.revision() == target.Name:
+		r.deletePod(p, "its volume has grown, and it takes a restart to see that")
+		return
+	case known && r.Set.Update.InPlace:
+		if pod := changedInPlace(p.pod, own.templateFor(p.ordinal), target.templateFor(p.ordinal)); pod != nil {
+			pod.Labels[apps.StatefulSetRevisionLabel] = target.Name
+			r.leaving[p.pod] = true // it is away for a moment
+			r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: pod,
+				Reason: "revision " + target.Name + " differs in images and resources only: the pod is changed in place"})
+			return
+		}
+	}
 	if p.revision() == r.Current.Name && p.pod.Status.Phase != "" {
 		r.retired++
 	}
-	r.deletePod(p, "revision "+r.Update.Name+" takes the place of "+orNone(p.revision()))
+	r.deletePod(p, "revision "+target.Name+" takes the place of "+orNone(p.revision()))
 }
 
 func orNone(revision string) string {

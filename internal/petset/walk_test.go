@@ -60,6 +60,7 @@ func (w *world) walk() error {
 // converge lets the world work without faults until the set is as asked.
 func (w *world) converge() error {
 	w.say("the faults end")
+	w.userMends()
 	var err error
 	for range 400 {
 		w.now = w.now.Add(time.Second)
@@ -110,7 +111,7 @@ func (w *world) settledAs(set Set, status apps.StatefulSetStatus) error {
 		return fmt.Errorf("there are %d pods, want %d", len(pods), set.Replicas)
 	}
 	for i := range set.Replicas {
-		p := pet{ordinal: set.Start + i, pod: pods[set.PodName(set.Start+i)]}
+		p := pet{ordinal: set.Ordinals.At(i), pod: pods[set.PodName(set.Ordinals.At(i))]}
 		switch {
 		case !p.ready() || !identityMatches(p.pod) || !set.storageMatches(p.pod, p.ordinal):
 			return fmt.Errorf("pet %d is not as it should be", p.ordinal)

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/kubernetes/pkg/controller/history"
 	"k8s.io/utils/ptr"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // world is an API server, kubelets, a garbage collector and a user, in memory.
@@ -60,6 +62,9 @@ func newWorld(seed uint64) *world {
 	}
 	if w.chance(3) {
 		set.Spec.MinReadySeconds = 3
+	}
+	if w.chance(2) {
+		set.Annotations = map[string]string{v1alpha1.RecoveryAnnotation: "Replace"}
 	}
 	w.chooseStrategy(set)
 	w.choosePolicy(set)
@@ -124,6 +129,9 @@ func (w *world) userActs() {
 			set.Spec.Replicas = ptr.To(w.upTo(5))
 		case 1:
 			set.Spec.Template.Annotations = map[string]string{"version": fmt.Sprint(w.upTo(3))}
+			if len(set.Annotations) > 0 && w.chance(3) {
+				set.Spec.Template.Annotations["version"] = brokenVersion
+			}
 		case 2:
 			w.chooseStrategy(set)
 		case 3:
@@ -132,6 +140,24 @@ func (w *world) userActs() {
 			set.Spec.Ordinals = &apps.StatefulSetOrdinals{Start: w.upTo(2)}
 		}
 		w.say("user: %d replicas from %v, template %v, %v", *set.Spec.Replicas, set.Spec.Ordinals, set.Spec.Template.Annotations, set.Spec.UpdateStrategy.Type)
+	})
+}
+
+// brokenVersion of the template makes pods that never become ready. Only a set
+// that replaces them gets it: another one would wait for a human.
+const brokenVersion = "broken"
+
+// userMends puts what cannot work right.
+func (w *world) userMends() {
+	if w.sets.truth().Annotations == nil {
+		return
+	}
+	w.changeSet(func(set *apps.StatefulSet) {
+		set.Generation++
+		set.Spec.Template.Annotations = map[string]string{"version": "mended"}
+		set.Spec.UpdateStrategy = apps.StatefulSetUpdateStrategy{Type: apps.RollingUpdateStatefulSetStrategyType,
+			RollingUpdate: &apps.RollingUpdateStatefulSetStrategy{Partition: ptr.To(int32(0))}}
+		w.say("user: mends the template")
 	})
 }
 
@@ -169,6 +195,7 @@ func (w *world) kubeletActs(faults bool) {
 		case pod.Status.Phase == corev1.PodPending && !w.claimsUsable(pod):
 		case pod.Status.Phase == corev1.PodPending:
 			pod.Status.Phase = corev1.PodRunning
+		case pod.Annotations["version"] == brokenVersion:
 		case len(pod.Status.Conditions) == 0:
 			pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(w.now)}}
 		}
@@ -249,7 +276,7 @@ func (w *world) garbageCollectorActs() {
 
 // resolveRevisions is the controller's way to its revisions, without faults.
 func (w *world) resolveRevisions(set Set, pods []*corev1.Pod) (current, update Revision, err error) {
-	data, err := RevisionData(set.Template)
+	data, err := set.RevisionData()
 	if err != nil {
 		return current, update, err
 	}
@@ -264,11 +291,10 @@ func (w *world) resolveRevisions(set Set, pods []*corev1.Pod) (current, update R
 	}
 	history.SortControllerRevisions(w.revisions)
 	now := set.CurrentRevision(existing, choice.Revision)
-	current.Name, update.Name = now.Name, choice.Revision.Name
-	if current.Template, err = RevisionTemplate(now); err != nil {
+	if current, err = DecodeRevision(now); err != nil {
 		return current, update, err
 	}
-	update.Template, err = RevisionTemplate(choice.Revision)
+	update, err = DecodeRevision(choice.Revision)
 	for _, old := range set.ObsoleteRevisions(existing, pods, current.Name, update.Name) {
 		w.revisions = slices.DeleteFunc(w.revisions, func(r *apps.ControllerRevision) bool { return r == old })
 	}

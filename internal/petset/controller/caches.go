@@ -6,6 +6,7 @@ import (
 
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	appslisters "k8s.io/client-go/listers/apps/v1"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/kubernetes/pkg/controller/history"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 // caches are the manager's informers, read through their indexers: no object
@@ -27,26 +30,22 @@ type caches struct {
 // setsByClaim indexes sets by their claims' names without the ordinal.
 const setsByClaim = "petset.mainstay.dev/claim"
 
-func newCaches(ctx context.Context, from cache.Cache) (*caches, error) {
+func newCaches(ctx context.Context, kind kind, from cache.Cache) (*caches, error) {
 	c := &caches{}
 	for _, want := range []struct {
 		object client.Object
 		into   *toolscache.SharedIndexInformer
 	}{
-		{&apps.StatefulSet{}, &c.sets},
+		{kind.empty(), &c.sets},
 		{&corev1.Pod{}, &c.pods},
 		{&corev1.PersistentVolumeClaim{}, &c.claims},
 		{&apps.ControllerRevision{}, &c.revisions},
 	} {
-		informer, err := from.GetInformer(ctx, want.object)
+		informer, err := informerOf(ctx, from, want.object)
 		if err != nil {
 			return nil, err
 		}
-		shared, ok := informer.(toolscache.SharedIndexInformer)
-		if !ok {
-			return nil, fmt.Errorf("the manager's cache of %T must hold all namespaces in one informer, not be a %T", want.object, informer)
-		}
-		*want.into = shared
+		*want.into = informer
 	}
 	if err := kubecontroller.AddPodControllerIndexer(c.pods); err != nil {
 		return nil, err
@@ -54,36 +53,52 @@ func newCaches(ctx context.Context, from cache.Cache) (*caches, error) {
 	if err := history.AddControllerRevisionControllerIndexer(c.revisions); err != nil {
 		return nil, err
 	}
-	return c, c.sets.AddIndexers(toolscache.Indexers{setsByClaim: claimPrefixes})
+	return c, c.sets.AddIndexers(toolscache.Indexers{setsByClaim: claimPrefixes(kind)})
+}
+
+func informerOf(ctx context.Context, from cache.Cache, object client.Object) (toolscache.SharedIndexInformer, error) {
+	informer, err := from.GetInformer(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	shared, ok := informer.(toolscache.SharedIndexInformer)
+	if !ok {
+		return nil, fmt.Errorf("the manager's cache of %T must hold all namespaces in one informer, not be a %T", object, informer)
+	}
+	return shared, nil
 }
 
 // claimPrefixes returns a key for each claim template of a set: the claims of
 // NAMESPACE/TEMPLATE-SET are TEMPLATE-SET-ORDINAL.
-func claimPrefixes(obj any) ([]string, error) {
-	set, ok := obj.(*apps.StatefulSet)
-	if !ok {
-		return nil, nil
+func claimPrefixes(kind kind) toolscache.IndexFunc {
+	return func(obj any) ([]string, error) {
+		set, ok := obj.(client.Object)
+		if !ok {
+			return nil, nil
+		}
+		templates := kind.claimTemplates(set)
+		keys := make([]string, 0, len(templates))
+		for i := range templates {
+			keys = append(keys, set.GetNamespace()+"/"+templates[i].Name+"-"+set.GetName())
+		}
+		return keys, nil
 	}
-	keys := make([]string, 0, len(set.Spec.VolumeClaimTemplates))
-	for i := range set.Spec.VolumeClaimTemplates {
-		keys = append(keys, set.Namespace+"/"+set.Spec.VolumeClaimTemplates[i].Name+"-"+set.Name)
-	}
-	return keys, nil
 }
 
 // set returns nil when there is none.
-func (c *caches) set(key types.NamespacedName) *apps.StatefulSet {
+func (c *caches) set(key types.NamespacedName) client.Object {
 	obj, exists, err := c.sets.GetStore().GetByKey(key.String())
 	if err != nil || !exists {
 		return nil
 	}
-	return obj.(*apps.StatefulSet)
+	return obj.(client.Object)
 }
 
 // podsAndOrphans returns the pods that the set controls and those of its
 // namespace that nobody controls.
-func (c *caches) podsAndOrphans(set *apps.StatefulSet) ([]*corev1.Pod, error) {
-	return kubecontroller.FilterPodsByOwner(c.pods.GetIndexer(), &set.ObjectMeta, "StatefulSet", true)
+func (c *caches) podsAndOrphans(set petset.Set) ([]*corev1.Pod, error) {
+	owner := &metav1.ObjectMeta{Namespace: set.Namespace, Name: set.Name, UID: set.UID}
+	return kubecontroller.FilterPodsByOwner(c.pods.GetIndexer(), owner, set.Kind.Kind, true)
 }
 
 // claim returns nil when there is none.

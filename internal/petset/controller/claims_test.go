@@ -15,10 +15,11 @@ const (
 
 // The policy is followed as it stands at any time, by owner references.
 func testRetention(c *cluster) {
+	set := c.sets.kind.Kind + "/web"
 	c.create(webSet(2, withData, retention(retain, remove)))
 	c.settled()
-	c.expectOwners("data-web-0", "StatefulSet/web")
-	c.expectOwners("data-web-1", "StatefulSet/web")
+	c.expectOwners("data-web-0", set)
+	c.expectOwners("data-web-1", set)
 
 	c.change(retention(remove, retain))
 	c.expectOwners("data-web-0", "")
@@ -32,7 +33,7 @@ func testRetention(c *cluster) {
 	c.settled()
 
 	c.change(retention(remove, remove))
-	c.expectOwners("data-web-1", "StatefulSet/web")
+	c.expectOwners("data-web-1", set)
 	c.change(retention(retain, retain))
 	c.expectOwners("data-web-0", "")
 	c.expectOwners("data-web-1", "")

@@ -12,9 +12,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 // cluster is a test's own namespace on the API server that all tests share.
@@ -24,6 +28,9 @@ type cluster struct {
 	client    kubernetes.Interface
 	kubelet   *kubelet
 	namespace string
+	sets      sets
+	// statefulSets, whatever the kind of the sets.
+	statefulSets dynamic.ResourceInterface
 
 	mu sync.Mutex
 	// log is what happened to the pods, in its order: "+web-0" created,
@@ -31,13 +38,15 @@ type cluster struct {
 	log []string
 }
 
-func newCluster(t *testing.T, client kubernetes.Interface, k *kubelet) *cluster {
+func newCluster(t *testing.T, client kubernetes.Interface, objects dynamic.Interface, k *kubelet, kind schema.GroupVersionKind) *cluster {
 	t.Helper()
 	c := &cluster{T: t, ctx: t.Context(), client: client, kubelet: k}
 	namespace, err := client.CoreV1().Namespaces().Create(c.ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
 	c.must(err)
 	c.namespace = namespace.Name
+	c.sets = setsOf(kind, objects, c.namespace)
+	c.statefulSets = setsOf(petset.StatefulSetKind, objects, c.namespace).client
 	c.record()
 	return c
 }
@@ -143,7 +152,7 @@ func (c *cluster) never(what string, check func() bool) {
 
 func (c *cluster) create(set *apps.StatefulSet) *apps.StatefulSet {
 	c.Helper()
-	created, err := c.client.AppsV1().StatefulSets(c.namespace).Create(c.ctx, set, metav1.CreateOptions{})
+	created, err := c.sets.create(c.ctx, set)
 	c.must(err)
 	return created
 }
@@ -152,16 +161,16 @@ func (c *cluster) create(set *apps.StatefulSet) *apps.StatefulSet {
 func (c *cluster) change(change func(*apps.StatefulSet)) {
 	c.Helper()
 	c.eventually("the update of the set", func() error {
-		set := c.set()
-		change(set)
-		_, err := c.client.AppsV1().StatefulSets(c.namespace).Update(c.ctx, set, metav1.UpdateOptions{})
-		return err
+		before := c.set()
+		after := before.DeepCopy()
+		change(after)
+		return c.sets.patch(c.ctx, before, after)
 	})
 }
 
 func (c *cluster) set() *apps.StatefulSet {
 	c.Helper()
-	set, err := c.client.AppsV1().StatefulSets(c.namespace).Get(c.ctx, "web", metav1.GetOptions{})
+	set, err := c.sets.get(c.ctx, "web")
 	c.must(err)
 	return set
 }

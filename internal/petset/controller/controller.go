@@ -1,4 +1,4 @@
-// Package controller runs apps/v1 StatefulSets by the rules of package petset,
+// Package controller runs StatefulSets and PetSets by the rules of package petset,
 // in the place of upstream's controller. It observes the set through caches,
 // asks petset.Decide, carries the plan out and writes the status. There are no
 // rules here.
@@ -14,13 +14,17 @@ import (
 	"fmt"
 	"time"
 
+	apps "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	runtimeclient "sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // The least that the controller may do. Owner references that block their
@@ -32,12 +36,17 @@ import (
 // +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=pods/resize,verbs=update
+// +kubebuilder:rbac:groups="",resources=pods/exec,verbs=get;create
+// +kubebuilder:rbac:groups="",resources=pods/proxy,verbs=get
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get
+// +kubebuilder:rbac:groups="",resources=services,verbs=get
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=list
+// +kubebuilder:rbac:groups=mainstay.dev,resources=petsets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=mainstay.dev,resources=petsets/status,verbs=update
+// +kubebuilder:rbac:groups=mainstay.dev,resources=petsets/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create;update
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
-
-// name is what events and metrics call the controller; the same as upstream's,
-// since users' tools filter by it.
-const name = "statefulset-controller"
 
 // The longest pause before a failed set is tried again. Whatever was in the
 // way may be gone at any time, and nothing else will tell.
@@ -45,6 +54,8 @@ const maxRetryDelay = 30 * time.Second
 
 // Options of the controller. The zero value is good.
 type Options struct {
+	// PetSets are looked after, too. Their definition must be there.
+	PetSets bool
 	// MaxConcurrentReconciles is how many sets are worked on at once; 8 when
 	// zero.
 	MaxConcurrentReconciles int
@@ -65,25 +76,50 @@ func Add(mgr ctrl.Manager, options Options) error {
 	}
 	client, err := newClient(mgr)
 	if err != nil {
-		return fmt.Errorf("client of the StatefulSet controller: %w", err)
+		return fmt.Errorf("client of the set controllers: %w", err)
 	}
-	caches, err := newCaches(context.Background(), mgr.GetCache())
+	if err := addKind(mgr, options, statefulSets{client}, client); err != nil || !options.PetSets {
+		return err
+	}
+	if err := v1alpha1.AddToScheme(mgr.GetScheme()); err != nil {
+		return err
+	}
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON // there is no protobuf of them
+	direct, err := runtimeclient.New(config, runtimeclient.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme()})
 	if err != nil {
-		return fmt.Errorf("caches of the StatefulSet controller: %w", err)
+		return fmt.Errorf("client of the PetSet controller: %w", err)
+	}
+	neighbours, err := informerOf(context.Background(), mgr.GetCache(), &apps.StatefulSet{})
+	if err != nil {
+		return err
+	}
+	return addKind(mgr, options, petSets{direct, neighbours}, client)
+}
+
+func addKind(mgr ctrl.Manager, options Options, kind kind, client kubernetes.Interface) error {
+	name := kind.controllerName()
+	caches, err := newCaches(context.Background(), kind, mgr.GetCache())
+	if err != nil {
+		return fmt.Errorf("caches of the %s: %w", name, err)
 	}
 	// Events of the core group: they are what upstream's controller sends, and
 	// what is shown and counted by the tools that people have.
 	recorder := mgr.GetEventRecorderFor(name) //nolint:staticcheck // the other recorder writes events.k8s.io
+	drains := newDrains(mgr.GetConfig(), client, recorder)
+	if err := mgr.Add(drains); err != nil {
+		return err
+	}
 	c, err := controller.New(name, mgr, controller.Options{
 		MaxConcurrentReconciles: options.MaxConcurrentReconciles,
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 			10*time.Millisecond, maxRetryDelay),
-		Reconciler: newReconciler(client, caches, recorder, options.MaxConcurrentWrites),
+		Reconciler: newReconciler(kind, client, caches, recorder, drains, options.MaxConcurrentWrites),
 	})
 	if err != nil {
 		return err
 	}
-	return watchAll(c, mgr.GetCache(), caches)
+	return watchAll(kind, c, mgr.GetCache(), caches)
 }
 
 // newClient speaks protobuf, which costs a fraction of JSON on both sides,

@@ -5,9 +5,13 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 func TestMain(m *testing.M) {
@@ -25,9 +29,17 @@ func TestController(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	definePetSets(t, config)
 	k := startKubelet(t, client)
+	inNamespace := func(t *testing.T, kind schema.GroupVersionKind) *cluster {
+		return newCluster(t, client, objects, k, kind)
+	}
 
-	upstreams := newCluster(t, client, k)
+	upstreams := inNamespace(t, petset.StatefulSetKind)
 	stopUpstream := upstreams.runUpstream()
 	upstreams.makeUpstreamsSet()
 	stopUpstream()
@@ -40,16 +52,21 @@ func TestController(t *testing.T) {
 	})
 
 	t.Run("together", func(t *testing.T) {
-		for _, test := range tests {
-			t.Run(test.name, func(t *testing.T) {
-				t.Parallel()
-				test.run(newCluster(t, client, k))
-			})
+		for _, kind := range []schema.GroupVersionKind{petset.StatefulSetKind, petset.PetSetKind} {
+			for _, test := range tests {
+				t.Run(kind.Kind+" "+test.name, func(t *testing.T) {
+					t.Parallel()
+					test.run(inNamespace(t, kind))
+				})
+			}
 		}
 	})
-	t.Run("max unavailable", func(t *testing.T) { testMaxUnavailable(newCluster(t, client, k)) })
-	t.Run("10 in order", func(t *testing.T) { testTenInOrder(newCluster(t, client, k)) })
-	t.Run("500 parallel", func(t *testing.T) { testLargeParallel(newCluster(t, client, k)) })
+	t.Run("PetSet", func(t *testing.T) {
+		testPetSets(t, func(t *testing.T) *cluster { return inNamespace(t, petset.PetSetKind) })
+	})
+	t.Run("max unavailable", func(t *testing.T) { testMaxUnavailable(inNamespace(t, petset.StatefulSetKind)) })
+	t.Run("10 in order", func(t *testing.T) { testTenInOrder(inNamespace(t, petset.StatefulSetKind)) })
+	t.Run("500 parallel", func(t *testing.T) { testLargeParallel(inNamespace(t, petset.StatefulSetKind)) })
 }
 
 var tests = []struct {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-io/mainstay/internal/petset"
 )
@@ -22,7 +23,7 @@ const maxFailures = 16
 
 // carryOut does what the plan says, stage by stage, and stops after a stage
 // that failed.
-func (r *reconciler) carryOut(ctx context.Context, set *apps.StatefulSet, actions []petset.Action) error {
+func (r *reconciler) carryOut(ctx context.Context, set client.Object, actions []petset.Action) error {
 	for len(actions) > 0 {
 		end := 1
 		for end < len(actions) && actions[end].Stage == actions[0].Stage {
@@ -36,7 +37,7 @@ func (r *reconciler) carryOut(ctx context.Context, set *apps.StatefulSet, action
 	return nil
 }
 
-func (r *reconciler) carryOutStage(ctx context.Context, set *apps.StatefulSet, actions []petset.Action) error {
+func (r *reconciler) carryOutStage(ctx context.Context, set client.Object, actions []petset.Action) error {
 	var failures failures
 	group := errgroup.Group{}
 	group.SetLimit(r.maxWrites)
@@ -72,7 +73,7 @@ func byOrdinal(actions []petset.Action) (pets [][]petset.Action) {
 }
 
 // perform does one action and tells the user.
-func (r *reconciler) perform(ctx context.Context, set *apps.StatefulSet, action petset.Action) error {
+func (r *reconciler) perform(ctx context.Context, set client.Object, action petset.Action) error {
 	var err error
 	switch action.Verb {
 	case petset.CreateClaim:
@@ -83,31 +84,40 @@ func (r *reconciler) perform(ctx context.Context, set *apps.StatefulSet, action 
 		err = r.createPod(ctx, set, action.Pod)
 	case petset.UpdatePod:
 		err = r.updatePod(ctx, set, action.Pod)
+	case petset.ResizePod:
+		err = r.resizePod(ctx, set, action.Pod)
 	case petset.DeletePod:
+		err = r.deletePod(ctx, set, action.Pod)
+	case petset.DrainPod:
+		r.drains.ask(set, action.Pod)
+		return nil // the drain tells how it went
+	}
+	if action.ElseDelete && impossibleInPlace(err) {
+		action.Verb, action.Warning = petset.DeletePod, "Pod "+action.Pod.Name+" cannot be changed in place, and is replaced: "+err.Error()
 		err = r.deletePod(ctx, set, action.Pod)
 	}
 	r.tell(set, action, err)
 	return err
 }
 
-func (r *reconciler) createClaim(ctx context.Context, set *apps.StatefulSet, claim *corev1.PersistentVolumeClaim) error {
-	created, err := r.client.CoreV1().PersistentVolumeClaims(set.Namespace).Create(ctx, claim, metav1.CreateOptions{})
+func (r *reconciler) createClaim(ctx context.Context, set client.Object, claim *corev1.PersistentVolumeClaim) error {
+	created, err := r.client.CoreV1().PersistentVolumeClaims(set.GetNamespace()).Create(ctx, claim, metav1.CreateOptions{})
 	if err == nil {
 		r.writes.wrote(set, claimResource, created)
 	}
 	return err
 }
 
-func (r *reconciler) updateClaim(ctx context.Context, set *apps.StatefulSet, claim *corev1.PersistentVolumeClaim) error {
-	updated, err := r.client.CoreV1().PersistentVolumeClaims(set.Namespace).Update(ctx, claim, metav1.UpdateOptions{})
+func (r *reconciler) updateClaim(ctx context.Context, set client.Object, claim *corev1.PersistentVolumeClaim) error {
+	updated, err := r.client.CoreV1().PersistentVolumeClaims(set.GetNamespace()).Update(ctx, claim, metav1.UpdateOptions{})
 	if err == nil {
 		r.writes.wrote(set, claimResource, updated)
 	}
 	return err
 }
 
-func (r *reconciler) createPod(ctx context.Context, set *apps.StatefulSet, pod *corev1.Pod) error {
-	created, err := r.client.CoreV1().Pods(set.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+func (r *reconciler) createPod(ctx context.Context, set client.Object, pod *corev1.Pod) error {
+	created, err := r.client.CoreV1().Pods(set.GetNamespace()).Create(ctx, pod, metav1.CreateOptions{})
 	switch {
 	case err == nil:
 		r.writes.wrote(set, podResource, created)
@@ -117,18 +127,33 @@ func (r *reconciler) createPod(ctx context.Context, set *apps.StatefulSet, pod *
 	return err
 }
 
-func (r *reconciler) updatePod(ctx context.Context, set *apps.StatefulSet, pod *corev1.Pod) error {
-	updated, err := r.client.CoreV1().Pods(set.Namespace).Update(ctx, pod, metav1.UpdateOptions{})
+func (r *reconciler) updatePod(ctx context.Context, set client.Object, pod *corev1.Pod) error {
+	updated, err := r.client.CoreV1().Pods(set.GetNamespace()).Update(ctx, pod, metav1.UpdateOptions{})
 	if err == nil {
 		r.writes.wrote(set, podResource, updated)
 	}
 	return err
 }
 
+func (r *reconciler) resizePod(ctx context.Context, set client.Object, pod *corev1.Pod) error {
+	resized, err := r.client.CoreV1().Pods(set.GetNamespace()).UpdateResize(ctx, pod.Name, pod, metav1.UpdateOptions{})
+	if err == nil {
+		r.writes.wrote(set, podResource, resized)
+	}
+	return err
+}
+
+// impossibleInPlace: another pod could have what this one cannot. Not so when a
+// quota or a webhook forbids it: then the pod that runs is better than none. The
+// admission plugin tells a node that is too small by its words alone.
+func impossibleInPlace(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) && strings.Contains(err.Error(), "enough allocatable resources")
+}
+
 // deletePod deletes exactly this pod, with its own grace period. That it is
 // gone already, or another has its name, is as good. It asks for the answer,
 // which the typed client throws away: its version tells when the caches know.
-func (r *reconciler) deletePod(ctx context.Context, set *apps.StatefulSet, pod *corev1.Pod) error {
+func (r *reconciler) deletePod(ctx context.Context, set client.Object, pod *corev1.Pod) error {
 	deleted := &corev1.Pod{}
 	err := r.client.CoreV1().RESTClient().Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
 		Body(&metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))}).

@@ -2,9 +2,9 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,6 +32,11 @@ type kubelet struct {
 func startKubelet(t *testing.T, client kubernetes.Interface) *kubelet {
 	t.Helper()
 	k := &kubelet{client: client, work: make(chan *corev1.Pod, 10000), held: map[string]string{}}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}, // resizing looks at it
+		Status: corev1.NodeStatus{Allocatable: quantities(corev1.ResourceMemory, "1Gi")}}
+	if _, err := client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	factory := informers.NewSharedInformerFactory(client, 0)
 	informer := factory.Core().V1().Pods().Informer()
 	k.pods = informer.GetStore()
@@ -98,23 +103,34 @@ func (k *kubelet) sync(ctx context.Context, t *testing.T, pod *corev1.Pod) {
 		}, metav1.CreateOptions{})
 	case pod.Status.Phase == corev1.PodPending && !k.isHeld(pod, "start"):
 		err = k.setPhase(ctx, pod, corev1.PodRunning)
+	case pod.Status.Phase == corev1.PodRunning && pod.Status.ObservedGeneration < pod.Generation && !k.isHeld(pod, "change"):
+		err = k.setPhase(ctx, pod, corev1.PodRunning) // with containers of other images
 	}
 	if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		t.Errorf("kubelet, pod %s/%s: %v", pod.Namespace, pod.Name, err)
 	}
 }
 
-// setPhase writes the pod's status; a running pod is ready since now.
+// setPhase writes the pod's status; a running pod is ready since now, and each of
+// its containers is another one when it has another image.
 func (k *kubelet) setPhase(ctx context.Context, pod *corev1.Pod, phase corev1.PodPhase) error {
-	patch := `{"metadata":{"uid":"` + string(pod.UID) + `"},"status":{"phase":"` + string(phase) + `","conditions":[{"type":"Ready","status":"` + readyWhen(phase) +
-		`","lastTransitionTime":"` + time.Now().UTC().Format(time.RFC3339) + `"}]}}`
-	_, err := k.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+	status := corev1.PodStatus{Phase: phase, ObservedGeneration: pod.Generation,
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: readyWhen(phase), LastTransitionTime: metav1.Now()}}}
+	for _, container := range pod.Spec.Containers {
+		status.ContainerStatuses = append(status.ContainerStatuses, corev1.ContainerStatus{Name: container.Name, Image: container.Image,
+			ContainerID: "played://" + container.Image, Resources: &container.Resources, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}})
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
+	if err != nil {
+		return err
+	}
+	_, err = k.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	return err
 }
 
-func readyWhen(phase corev1.PodPhase) string {
+func readyWhen(phase corev1.PodPhase) corev1.ConditionStatus {
 	if phase == corev1.PodRunning {
-		return "True"
+		return corev1.ConditionTrue
 	}
-	return "False"
+	return corev1.ConditionFalse
 }

@@ -3,13 +3,15 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
-	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/record"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/mainstay-io/mainstay/internal/petset"
@@ -17,22 +19,26 @@ import (
 
 // reconciler is the shell around petset.Decide: one method a step.
 type reconciler struct {
+	kind      kind
 	client    kubernetes.Interface
 	caches    *caches
 	events    record.EventRecorder
 	revisions *revisions
 	writes    *writes
+	drains    *drains
 	// maxWrites is how many writes of one set may be in flight.
 	maxWrites int
 }
 
-func newReconciler(client kubernetes.Interface, caches *caches, events record.EventRecorder, maxWrites int) *reconciler {
+func newReconciler(kind kind, kubernetesClient kubernetes.Interface, caches *caches, events record.EventRecorder, drains *drains, maxWrites int) *reconciler {
 	return &reconciler{
-		client:    client,
+		kind:      kind,
+		client:    kubernetesClient,
 		caches:    caches,
 		events:    events,
-		revisions: newRevisions(client, caches),
-		writes:    newWrites(caches),
+		revisions: newRevisions(kind, kubernetesClient, caches),
+		writes:    newWrites(kind, caches),
+		drains:    drains,
 		maxWrites: maxWrites,
 	}
 }
@@ -47,9 +53,12 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		r.writes.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
-	value, err := petset.FromStatefulSet(set)
+	value, err := r.kind.toSet(set)
 	if err != nil {
 		r.events.Event(set, corev1.EventTypeWarning, "InvalidSpec", err.Error())
+		if failed := r.kind.writeInvalid(ctx, set, err); failed != nil && !apierrors.IsConflict(failed) {
+			return reconcile.Result{}, fmt.Errorf("status of %s: %w", describeSet(r.kind, set), failed)
+		}
 		// Trying again is of no use; a change of the spec comes as an event.
 		return reconcile.Result{}, reconcile.TerminalError(err)
 	}
@@ -58,7 +67,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 // step observes, decides and acts. The status is written even when actions
 // failed: what was observed is true all the same.
-func (r *reconciler) step(ctx context.Context, set *apps.StatefulSet, value petset.Set) (reconcile.Result, error) {
+func (r *reconciler) step(ctx context.Context, set client.Object, value petset.Set) (reconcile.Result, error) {
 	pods, err := r.claimPods(ctx, set, value)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -67,27 +76,42 @@ func (r *reconciler) step(ctx context.Context, set *apps.StatefulSet, value pets
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	plan := petset.Decide(petset.Observation{
+	observation := petset.Observation{
 		Set:            value,
 		Current:        revisions.current,
 		Update:         revisions.update,
+		Former:         revisions.former,
 		CollisionCount: revisions.collisions,
 		Pods:           pods,
 		Claims:         r.observeClaims(value, pods),
+		NameTaken:      r.kind.nameTaken(set),
+		DrainFailures:  r.drains.failuresOf(pods),
 		Now:            time.Now(),
-	})
+	}
+	if len(pods) == 0 {
+		if observation.Unready, err = r.kind.unready(ctx, set); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	plan := petset.Decide(observation)
 	logPlan(ctx, plan)
-	err = errors.Join(
-		r.carryOut(ctx, set, plan.Actions),
-		r.writeStatus(ctx, set, plan.Status),
-	)
-	if err != nil {
+	refused := r.carryOut(ctx, set, plan.Actions)
+	if err := errors.Join(refused, r.writeStatus(ctx, set, plan.Refused(lasting(refused)))); err != nil {
 		return reconcile.Result{}, err
 	}
 	if err := r.revisions.truncate(ctx, value, revisions, pods); err != nil {
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: plan.RecheckAfter}, nil
+}
+
+// lasting leaves out what goes away by itself: that somebody else wrote at the
+// same time, and that this process ends.
+func lasting(err error) error {
+	if apierrors.IsConflict(err) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 func logPlan(ctx context.Context, plan petset.Plan) {

@@ -35,7 +35,7 @@ func testFailedPodIsReplaced(c *cluster) {
 		c.must(c.kubelet.setPhase(c.ctx, c.pod("web-1"), phase))
 		c.expectStory("+web-1, deleting web-1, -web-1, +web-1, ready web-1")
 	}
-	c.expectEvent("RecreatingFailedPod", "StatefulSet "+c.namespace+"/web is recreating failed Pod web-1")
+	c.expectEvent("RecreatingFailedPod", c.sets.kind.Kind+" "+c.namespace+"/web is recreating failed Pod web-1")
 }
 
 func testOrphanIsAdopted(c *cluster) {
@@ -77,7 +77,7 @@ func testIdentityIsRepaired(c *cluster) {
 		}
 		return nil
 	})
-	c.expectEvent("SuccessfulUpdate", "Update Pod web-0 in StatefulSet web successful")
+	c.expectEvent("SuccessfulUpdate", "Update Pod web-0 in "+c.sets.kind.Kind+" web successful")
 }
 
 // A set that was deleted with its pods left behind finds them again.
@@ -86,7 +86,7 @@ func testSetIsMadeAnew(c *cluster) {
 	c.settled()
 	before := c.pods()
 	orphan := metav1.DeletePropagationOrphan
-	c.must(c.client.AppsV1().StatefulSets(c.namespace).Delete(c.ctx, "web", metav1.DeleteOptions{PropagationPolicy: &orphan}))
+	c.must(c.sets.delete(c.ctx, "web", metav1.DeleteOptions{PropagationPolicy: &orphan}))
 	c.playGarbageCollector()
 	c.story()
 	set := c.create(webSet(2, withData))
@@ -127,14 +127,16 @@ func testRevisionCollision(c *cluster) {
 	probe := c.create(webSet(0))
 	c.settled()
 	name := c.set().Status.UpdateRevision
-	c.must(c.client.AppsV1().StatefulSets(c.namespace).Delete(c.ctx, probe.Name, metav1.DeleteOptions{}))
+	c.must(c.sets.delete(c.ctx, probe.Name, metav1.DeleteOptions{}))
 	revision, err := c.client.AppsV1().ControllerRevisions(c.namespace).Get(c.ctx, name, metav1.GetOptions{})
 	c.must(err)
-	c.must(c.client.AppsV1().ControllerRevisions(c.namespace).Delete(c.ctx, name, metav1.DeleteOptions{}))
 	squatter := &apps.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Name: name}, Revision: 1}
 	squatter.Data.Raw = []byte(`{"data":"of somebody else"}`)
-	_, err = c.client.AppsV1().ControllerRevisions(c.namespace).Create(c.ctx, squatter, metav1.CreateOptions{})
-	c.must(err)
+	c.eventually("the name to be taken", func() error { // the deleted set may yet be in the controller's cache, and make it again
+		_ = c.client.AppsV1().ControllerRevisions(c.namespace).Delete(c.ctx, name, metav1.DeleteOptions{})
+		_, err = c.client.AppsV1().ControllerRevisions(c.namespace).Create(c.ctx, squatter, metav1.CreateOptions{})
+		return err
+	})
 
 	c.create(webSet(1))
 	c.settled()

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubernetes/pkg/controller/history"
 	"k8s.io/utils/lru"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-io/mainstay/internal/petset"
 )
@@ -21,10 +22,11 @@ import (
 // and decoding templates, is remembered: both are as they are for good, a
 // generation's template and a revision's data.
 type revisions struct {
-	client    kubernetes.Interface
-	history   history.Interface
-	encoded   *lru.Cache // setGeneration → []byte
-	templates *lru.Cache // revision UID → *corev1.PodTemplateSpec
+	kind    kind
+	client  kubernetes.Interface
+	history history.Interface
+	encoded *lru.Cache // setGeneration → []byte
+	decoded *lru.Cache // revision UID → petset.Revision
 }
 
 // rememberedTemplates is how many are kept; a template takes a few kilobytes.
@@ -35,19 +37,22 @@ type setGeneration struct {
 	generation int64
 }
 
-func newRevisions(client kubernetes.Interface, c *caches) *revisions {
+func newRevisions(kind kind, client kubernetes.Interface, c *caches) *revisions {
 	return &revisions{
-		client:    client,
-		history:   history.NewHistory(client, c.revisionLister(), c.revisions.GetIndexer()),
-		encoded:   lru.New(rememberedTemplates),
-		templates: lru.New(rememberedTemplates),
+		kind:    kind,
+		client:  client,
+		history: history.NewHistory(client, c.revisionLister(), c.revisions.GetIndexer()),
+		encoded: lru.New(rememberedTemplates),
+		decoded: lru.New(rememberedTemplates),
 	}
 }
 
 // resolved is what a plan needs to know of a set's revisions.
 type resolved struct {
-	current    petset.Revision
-	update     petset.Revision
+	current petset.Revision
+	update  petset.Revision
+	// former are the others, by name.
+	former     map[string]petset.Revision
 	collisions int32
 	// existing are those that were there, in the order of their numbers.
 	existing []*apps.ControllerRevision
@@ -55,7 +60,7 @@ type resolved struct {
 
 // resolve finds the set's revisions and makes the one of its template when
 // there is none.
-func (r *revisions) resolve(ctx context.Context, set *apps.StatefulSet, value petset.Set) (resolved, error) {
+func (r *revisions) resolve(ctx context.Context, set client.Object, value petset.Set) (resolved, error) {
 	existing, err := r.list(ctx, set, value.Selector)
 	if err != nil {
 		return resolved{}, err
@@ -74,18 +79,27 @@ func (r *revisions) resolve(ctx context.Context, set *apps.StatefulSet, value pe
 	}
 	update, err := r.take(set, choice, &out.collisions)
 	if err != nil {
-		return out, fmt.Errorf("revision of StatefulSet %s/%s: %w", set.Namespace, set.Name, err)
+		return out, fmt.Errorf("revision of %s: %w", describeSet(r.kind, set), err)
 	}
 	if out.update, err = r.decode(update); err != nil {
 		return out, err
 	}
-	out.current, err = r.decode(value.CurrentRevision(existing, update))
-	return out, err
+	if out.current, err = r.decode(value.CurrentRevision(existing, update)); err != nil {
+		return out, err
+	}
+	out.former = make(map[string]petset.Revision, len(existing))
+	for _, revision := range existing {
+		// One that cannot be read is as good as none.
+		if former, err := r.decode(revision); err == nil {
+			out.former[former.Name] = former
+		}
+	}
+	return out, nil
 }
 
 // take carries the choice out. Each step may be repeated: a revision that is
 // already there with the same data is the one.
-func (r *revisions) take(set *apps.StatefulSet, choice petset.RevisionChoice, collisions *int32) (*apps.ControllerRevision, error) {
+func (r *revisions) take(set client.Object, choice petset.RevisionChoice, collisions *int32) (*apps.ControllerRevision, error) {
 	switch choice.Step {
 	case petset.CreateRevision:
 		return r.history.CreateControllerRevision(set, choice.Revision, collisions)
@@ -97,23 +111,23 @@ func (r *revisions) take(set *apps.StatefulSet, choice petset.RevisionChoice, co
 }
 
 // list returns the set's revisions; orphans that match it are adopted.
-func (r *revisions) list(ctx context.Context, set *apps.StatefulSet, selector labels.Selector) ([]*apps.ControllerRevision, error) {
-	found, err := r.history.ListControllerRevisions(set, petset.StatefulSetKind, selector)
+func (r *revisions) list(ctx context.Context, set client.Object, selector labels.Selector) ([]*apps.ControllerRevision, error) {
+	found, err := r.history.ListControllerRevisions(set, r.kind.groupVersionKind(), selector)
 	if err != nil {
 		return nil, err
 	}
 	mayAdopt := false
 	for i, revision := range found {
-		if metav1.GetControllerOfNoCopy(revision) != nil || set.DeletionTimestamp != nil {
+		if metav1.GetControllerOfNoCopy(revision) != nil || set.GetDeletionTimestamp() != nil {
 			continue
 		}
 		if !mayAdopt {
-			if err := canAdopt(r.client, set)(ctx); err != nil {
+			if err := canAdopt(r.kind, set)(ctx); err != nil {
 				return nil, fmt.Errorf("adopt ControllerRevision %s: %w", revision.Name, err)
 			}
 			mayAdopt = true
 		}
-		if found[i], err = r.history.AdoptControllerRevision(set, petset.StatefulSetKind, revision); err != nil {
+		if found[i], err = r.history.AdoptControllerRevision(set, r.kind.groupVersionKind(), revision); err != nil {
 			return nil, fmt.Errorf("adopt ControllerRevision %s: %w", revision.Name, err)
 		}
 	}
@@ -139,7 +153,7 @@ func (r *revisions) encode(set petset.Set) ([]byte, error) {
 	if data, ok := r.encoded.Get(key); ok {
 		return data.([]byte), nil
 	}
-	data, err := petset.RevisionData(set.Template)
+	data, err := set.RevisionData()
 	if err == nil {
 		r.encoded.Add(key, data)
 	}
@@ -147,12 +161,12 @@ func (r *revisions) encode(set petset.Set) ([]byte, error) {
 }
 
 func (r *revisions) decode(revision *apps.ControllerRevision) (petset.Revision, error) {
-	if template, ok := r.templates.Get(revision.UID); ok {
-		return petset.Revision{Name: revision.Name, Template: template.(*corev1.PodTemplateSpec)}, nil
+	if decoded, ok := r.decoded.Get(revision.UID); ok {
+		return decoded.(petset.Revision), nil
 	}
-	template, err := petset.RevisionTemplate(revision)
+	decoded, err := petset.DecodeRevision(revision)
 	if err == nil {
-		r.templates.Add(revision.UID, template)
+		r.decoded.Add(revision.UID, decoded)
 	}
-	return petset.Revision{Name: revision.Name, Template: template}, err
+	return decoded, err
 }

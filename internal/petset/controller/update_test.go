@@ -9,6 +9,8 @@ import (
 	featuregatetesting "k8s.io/component-base/featuregate/testing"
 	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/utils/ptr"
+
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 func testRollAndRollBack(c *cluster) {
@@ -64,7 +66,8 @@ func testOnDelete(c *cluster) {
 	c.expectStatus(2, 2, 2, 1, 1)
 }
 
-// A broken rollout of an ordered set waits for a human (kubernetes#67250).
+// A broken rollout of an ordered StatefulSet waits for a human
+// (kubernetes#67250), that of a PetSet does not.
 func testBrokenRollout(c *cluster) {
 	c.create(webSet(2))
 	c.settled()
@@ -73,6 +76,12 @@ func testBrokenRollout(c *cluster) {
 	c.change(image("broken:1"))
 	c.expectStory("deleting web-1, -web-1, +web-1")
 	c.change(image("web:1"))
+	if c.sets.kind == petset.PetSetKind {
+		c.expectStory("deleting web-1, -web-1, +web-1")
+		c.kubelet.release(c.namespace, "web-1")
+		c.settled()
+		return
+	}
 	c.never("the broken pod was replaced", func() bool { return c.pod("web-1").DeletionTimestamp != nil })
 	c.deletePod("web-1")
 	c.kubelet.release(c.namespace, "web-1")

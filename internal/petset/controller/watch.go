@@ -25,13 +25,15 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // watchAll makes every event that can change a plan wake the set that it
 // concerns, and no other.
-func watchAll(c controller.Controller, from cache.Cache, caches *caches) error {
+func watchAll(kind kind, c controller.Controller, from cache.Cache, caches *caches) error {
+	owners := ownerSets(kind)
 	sources := []source.Source{
-		source.Kind(from, &apps.StatefulSet{}, &handler.TypedEnqueueRequestForObject[*apps.StatefulSet]{}),
-		source.Kind(from, &corev1.Pod{}, handlerFor(podChanged, podSets)),
+		source.Kind(from, kind.empty(), &handler.TypedEnqueueRequestForObject[client.Object]{}),
+		source.Kind(from, &corev1.Pod{}, handlerFor(podChanged, func(pod *corev1.Pod) []types.NamespacedName { return podSets(owners, pod) })),
 		source.Kind(from, &corev1.PersistentVolumeClaim{}, handlerFor(claimChanged, caches.claimSets)),
-		source.Kind(from, &apps.ControllerRevision{}, handlerFor(revisionChanged, ownerSets)),
+		source.Kind(from, &apps.ControllerRevision{}, handlerFor(revisionChanged, func(revision *apps.ControllerRevision) []types.NamespacedName { return owners(revision) })),
 	}
+	sources = append(sources, kind.neighbours(from)...)
 	for _, s := range sources {
 		if err := c.Watch(s); err != nil {
 			return err
@@ -67,6 +69,7 @@ func podChanged(old, now *corev1.Pod) bool {
 		old.Status.Phase != now.Status.Phase ||
 		(old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
 		!reflect.DeepEqual(readyCondition(old), readyCondition(now)) ||
+		petset.AttentionTo(old) != petset.AttentionTo(now) ||
 		!reflect.DeepEqual(old.Labels, now.Labels) ||
 		!reflect.DeepEqual(old.OwnerReferences, now.OwnerReferences)
 }
@@ -83,9 +86,9 @@ func readyCondition(pod *corev1.Pod) (ready struct {
 
 // podSets returns the set that controls the pod; for an orphan the one set
 // that may adopt it, by its name.
-func podSets(pod *corev1.Pod) []types.NamespacedName {
+func podSets(owners func(client.Object) []types.NamespacedName, pod *corev1.Pod) []types.NamespacedName {
 	if metav1.GetControllerOfNoCopy(pod) != nil {
-		return ownerSets(pod)
+		return owners(pod)
 	}
 	if parent, _, ok := petset.SplitOrdinal(pod.Name); ok {
 		return []types.NamespacedName{{Namespace: pod.Namespace, Name: parent}}
@@ -97,6 +100,9 @@ func podSets(pod *corev1.Pod) []types.NamespacedName {
 func claimChanged(old, now *corev1.PersistentVolumeClaim) bool {
 	return old.UID != now.UID ||
 		(old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
+		old.Status.Phase != now.Status.Phase ||
+		!reflect.DeepEqual(old.Spec, now.Spec) ||
+		!reflect.DeepEqual(old.Status.Conditions, now.Status.Conditions) ||
 		!reflect.DeepEqual(old.OwnerReferences, now.OwnerReferences)
 }
 
@@ -113,8 +119,7 @@ func (c *caches) claimSets(claim *corev1.PersistentVolumeClaim) []types.Namespac
 	}
 	sets := make([]types.NamespacedName, 0, len(found))
 	for _, obj := range found {
-		set := obj.(*apps.StatefulSet)
-		sets = append(sets, types.NamespacedName{Namespace: set.Namespace, Name: set.Name})
+		sets = append(sets, client.ObjectKeyFromObject(obj.(client.Object)))
 	}
 	return sets
 }
@@ -124,10 +129,14 @@ func revisionChanged(old, now *apps.ControllerRevision) bool {
 	return !reflect.DeepEqual(old.OwnerReferences, now.OwnerReferences)
 }
 
-func ownerSets[T client.Object](obj T) []types.NamespacedName {
-	owner := metav1.GetControllerOfNoCopy(obj)
-	if owner == nil || owner.Kind != petset.StatefulSetKind.Kind || owner.APIVersion != petset.StatefulSetKind.GroupVersion().String() {
-		return nil
+// ownerSets finds the set of a kind that controls an object.
+func ownerSets(kind kind) func(client.Object) []types.NamespacedName {
+	apiVersion, name := kind.groupVersionKind().ToAPIVersionAndKind()
+	return func(obj client.Object) []types.NamespacedName {
+		owner := metav1.GetControllerOfNoCopy(obj)
+		if owner == nil || owner.Kind != name || owner.APIVersion != apiVersion {
+			return nil
+		}
+		return []types.NamespacedName{{Namespace: obj.GetNamespace(), Name: owner.Name}}
 	}
-	return []types.NamespacedName{{Namespace: obj.GetNamespace(), Name: owner.Name}}
 }

@@ -58,7 +58,7 @@ func TestPodSets(t *testing.T) {
 		pod  *corev1.Pod
 		want string
 	}{{owned, "[ns/db]"}, {orphan, "[ns/web]"}, {replicaSets, "[]"}, {other, "[]"}} {
-		if got := fmt.Sprint(podSets(c.pod)); got != c.want {
+		if got := fmt.Sprint(podSets(ownerSets(statefulSets{}), c.pod)); got != c.want {
 			t.Errorf("%s, want %s", got, c.want)
 		}
 	}

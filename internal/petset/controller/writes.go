@@ -4,17 +4,16 @@ import (
 	"context"
 	"time"
 
-	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/kubernetes/pkg/controller/util/consistency"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 var (
-	setResource   = apps.Resource("statefulsets")
 	podResource   = corev1.Resource("pods")
 	claimResource = corev1.Resource("persistentvolumeclaims")
 )
@@ -26,18 +25,18 @@ type writes struct {
 	store *consistency.RealConsistencyStore
 }
 
-func newWrites(c *caches) *writes {
+func newWrites(kind kind, c *caches) *writes {
 	return &writes{store: consistency.NewConsistencyStore(map[schema.GroupResource]consistency.LastSyncRVGetter{
-		setResource:   c.sets.GetStore(),
-		podResource:   c.pods.GetStore(),
-		claimResource: c.claims.GetStore(),
+		kind.resource(): c.sets.GetStore(),
+		podResource:     c.pods.GetStore(),
+		claimResource:   c.claims.GetStore(),
 	})}
 }
 
 // wrote takes the object as the API server returned it.
-func (w *writes) wrote(set *apps.StatefulSet, resource schema.GroupResource, obj metav1.Object) {
+func (w *writes) wrote(set client.Object, resource schema.GroupResource, obj metav1.Object) {
 	if version := obj.GetResourceVersion(); version != "" {
-		w.store.WroteAt(types.NamespacedName{Namespace: set.Namespace, Name: set.Name}, set.UID, resource, version)
+		w.store.WroteAt(client.ObjectKeyFromObject(set), set.GetUID(), resource, version)
 	}
 }
 

@@ -1,0 +1,17 @@
+package v1alpha1
+
+import (
+	_ "embed"
+
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+//go:embed crd/mainstay.dev_petsets.yaml
+var petSetDefinition []byte
+
+// PetSetDefinition returns the custom resource definition of PetSets.
+func PetSetDefinition() (*apiextensions.CustomResourceDefinition, error) {
+	definition := &apiextensions.CustomResourceDefinition{}
+	return definition, yaml.UnmarshalStrict(petSetDefinition, definition)
+}

@@ -1,0 +1,41 @@
+package v1alpha1
+
+import corev1 "k8s.io/api/core/v1"
+
+// Drain is what a pet does before it is scaled away: moves its data to others,
+// leaves its cluster. It must be possible to repeat it.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.exec) != has(self.httpGet)",message="spec.drain takes either exec or httpGet"
+type Drain struct {
+	// A command in the pet. It has succeeded when it ends with status 0.
+	// +optional
+	Exec *corev1.ExecAction `json:"exec,omitempty"`
+	// A request to the pet. It has succeeded with an answer from 200 to 299; 202
+	// says that it goes on, and it is asked again.
+	// +optional
+	HTTPGet *corev1.HTTPGetAction `json:"httpGet,omitempty"`
+	// The container of exec; the first when it is not given.
+	// +optional
+	Container string `json:"container,omitempty"`
+	// How long it may take, in seconds, with all attempts.
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// What happens when it did not succeed in that time: Hold keeps the pet and
+	// says so in the condition Stuck; Proceed removes it all the same.
+	// +kubebuilder:default=Hold
+	// +optional
+	OnTimeout DrainTimeoutPolicy `json:"onTimeout,omitempty"`
+}
+
+// DrainTimeoutPolicy says what happens to a pet that was not drained in time.
+//
+// +kubebuilder:validation:Enum=Hold;Proceed
+type DrainTimeoutPolicy string
+
+// The policies.
+const (
+	DrainHold    DrainTimeoutPolicy = "Hold"
+	DrainProceed DrainTimeoutPolicy = "Proceed"
+)

@@ -1,0 +1,66 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// PetSetStatus is what is there. Its counters are those of a StatefulSet.
+type PetSetStatus struct {
+	// The generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Pods that are there.
+	// +optional
+	Replicas int32 `json:"replicas"`
+	// Pods that are ready.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
+	// Pods that have been ready for minReadySeconds.
+	// +optional
+	AvailableReplicas int32 `json:"availableReplicas"`
+	// Pods on currentRevision.
+	// +optional
+	CurrentReplicas int32 `json:"currentReplicas,omitempty"`
+	// Pods on updateRevision.
+	// +optional
+	UpdatedReplicas int32 `json:"updatedReplicas,omitempty"`
+	// The revision that pods are on that an update has not reached.
+	// +optional
+	CurrentRevision string `json:"currentRevision,omitempty"`
+	// The revision that the spec describes.
+	// +optional
+	UpdateRevision string `json:"updateRevision,omitempty"`
+	// How often the name of a new revision was taken already.
+	// +optional
+	CollisionCount *int32 `json:"collisionCount,omitempty"`
+	// The selector as text, for the scale subresource and autoscalers.
+	// +optional
+	Selector string `json:"selector,omitempty"`
+	// Available, Progressing and Stuck; see their constants.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// The conditions of a set.
+const (
+	// ConditionAvailable is True when every pet that should exist is available.
+	ConditionAvailable = "Available"
+	// ConditionProgressing is True while there is something left to do; the
+	// message names the pet that is waited for, and why.
+	ConditionProgressing = "Progressing"
+	// ConditionStuck is True when somebody has to do something; the reason is
+	// one of those below, and the message names the pet and the cause.
+	ConditionStuck = "Stuck"
+)
+
+// The reasons of the condition Stuck.
+const (
+	ReasonImage         = "Image"
+	ReasonCrash         = "Crash"
+	ReasonUnschedulable = "Unschedulable"
+	ReasonClaim         = "Claim"
+	ReasonDependency    = "Dependency"
+	ReasonDrain         = "Drain"
+	ReasonInvalid       = "Invalid"
+	ReasonRefused       = "Refused"
+)

@@ -1,0 +1,105 @@
+package v1alpha1
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// UpdateStrategy says how pets come to run a new template.
+//
+// +kubebuilder:validation:XValidation:rule="self.type != 'OnDelete' || !has(self.rollingUpdate)",message="spec.updateStrategy.rollingUpdate goes with type RollingUpdate; remove it, or set the type"
+type UpdateStrategy struct {
+	// RollingUpdate replaces the pods by itself; OnDelete waits until somebody
+	// deletes them.
+	// +kubebuilder:default=RollingUpdate
+	// +kubebuilder:validation:Enum=RollingUpdate;OnDelete
+	// +optional
+	Type appsv1.StatefulSetUpdateStrategyType `json:"type,omitempty"`
+	// How a rolling update goes.
+	// +optional
+	RollingUpdate *RollingUpdate `json:"rollingUpdate,omitempty"`
+}
+
+// RollingUpdate says in which order pets are replaced, and how many at a time.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.leaderSelector) == (has(self.order) && self.order == 'LeaderLast')",message="order LeaderLast needs a leaderSelector that tells the leader by its labels; no other order takes one"
+type RollingUpdate struct {
+	// Pets whose ordinal, less ordinals.start, is below it keep the old template.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:default=0
+	// +optional
+	Partition *int32 `json:"partition,omitempty"`
+	// How many pets may be unavailable during an update: a number, or a
+	// percentage of replicas, rounded down, and 1 at least.
+	// +kubebuilder:validation:XIntOrString
+	// +optional
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+	// Descending begins with the highest ordinal, Ascending with the lowest.
+	// LeaderLast is Descending, but pets that carry the labels of leaderSelector
+	// at that moment come after all others.
+	// +kubebuilder:default=Descending
+	// +optional
+	Order UpdateOrder `json:"order,omitempty"`
+	// The labels that the application, or an operator, puts on the pod that leads.
+	// +optional
+	LeaderSelector *metav1.LabelSelector `json:"leaderSelector,omitempty"`
+	// No pet is replaced because of its revision while it is set.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+	// IfPossible changes a running pod when only images or the resources of its
+	// containers differ: the pod keeps its node, its address and its volumes.
+	// Never makes a new pod for each change.
+	// +kubebuilder:default=Never
+	// +optional
+	InPlace InPlacePolicy `json:"inPlace,omitempty"`
+}
+
+// UpdateOrder is the order in which pets are replaced.
+//
+// +kubebuilder:validation:Enum=Descending;Ascending;LeaderLast
+type UpdateOrder string
+
+// The orders.
+const (
+	Descending UpdateOrder = "Descending"
+	Ascending  UpdateOrder = "Ascending"
+	LeaderLast UpdateOrder = "LeaderLast"
+)
+
+// InPlacePolicy says whether running pods are changed.
+//
+// +kubebuilder:validation:Enum=Never;IfPossible
+type InPlacePolicy string
+
+// The policies.
+const (
+	InPlaceNever      InPlacePolicy = "Never"
+	InPlaceIfPossible InPlacePolicy = "IfPossible"
+)
+
+// Recovery says what is done about pets that cannot become ready.
+type Recovery struct {
+	// What becomes of a pet that is not ready and runs a revision that is no
+	// longer wanted: Replace takes the wanted one in its place without a hand on
+	// it, Wait leaves it as it is, as a StatefulSet does (kubernetes#67250).
+	// +kubebuilder:default=Replace
+	// +optional
+	BrokenRevision BrokenRevisionPolicy `json:"brokenRevision,omitempty"`
+}
+
+// BrokenRevisionPolicy says what becomes of a pet that an unwanted revision
+// keeps from being ready.
+//
+// +kubebuilder:validation:Enum=Replace;Wait
+type BrokenRevisionPolicy string
+
+// The policies.
+const (
+	BrokenRevisionReplace BrokenRevisionPolicy = "Replace"
+	BrokenRevisionWait    BrokenRevisionPolicy = "Wait"
+)
+
+// RecoveryAnnotation gives an apps/v1 StatefulSet the field
+// recovery.brokenRevision of a PetSet. Without it, it waits.
+const RecoveryAnnotation = "mainstay.dev/recovery"

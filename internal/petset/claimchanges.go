@@ -1,0 +1,122 @@
+package petset
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Claims follow their templates as far as claims can change at all: they grow,
+// and take another volumeAttributesClassName. That is the storage's work, and
+// needs no order: it is done last, so that a claim which the API server refuses
+// to change keeps nothing else from being done.
+
+// changeClaims plans what claims of pets that should exist lack.
+func (r *round) changeClaims() {
+	if !r.Set.ClaimsFollow {
+		return
+	}
+	r.stage = StageClaims
+	for _, p := range r.replicas {
+		for i := range r.Set.ClaimTemplates {
+			template := &r.Set.ClaimTemplates[i]
+			name := r.Set.ClaimName(template.Name, p.ordinal)
+			if claim := r.Claims[name]; claim != nil && !r.writes(name) {
+				r.changeClaim(p, claim, template)
+			}
+		}
+	}
+}
+
+// writes reports whether the plan writes that claim already: a second write
+// would be of an old version.
+func (r *round) writes(claim string) bool {
+	for _, a := range r.plan.Actions {
+		if a.Claim != nil && a.Claim.Name == claim {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *round) changeClaim(p pet, claim, template *corev1.PersistentVolumeClaim) {
+	if claim.DeletionTimestamp != nil || claim.Status.Phase != corev1.ClaimBound {
+		return // the spec of a claim that is not bound cannot change
+	}
+	var why []string
+	updated := claim.DeepCopy()
+	has, wants := claim.Spec.Resources.Requests[corev1.ResourceStorage], template.Spec.Resources.Requests[corev1.ResourceStorage]
+	if wants.Cmp(has) > 0 {
+		updated.Spec.Resources.Requests[corev1.ResourceStorage] = wants
+		why = append(why, fmt.Sprintf("the claim grows from %s to %s", has.String(), wants.String()))
+	}
+	if class := template.Spec.VolumeAttributesClassName; class != nil && *class != "" &&
+		(claim.Spec.VolumeAttributesClassName == nil || *claim.Spec.VolumeAttributesClassName != *class) {
+		updated.Spec.VolumeAttributesClassName = class
+		why = append(why, "its attributes become those of class "+*class)
+	}
+	if len(why) > 0 {
+		r.act(Action{Verb: UpdateClaim, Ordinal: p.ordinal, Claim: updated, Reason: strings.Join(why, ", ")})
+	}
+}
+
+// patienceWithKubelet is how long a node may take to grow a file system under a
+// running pod before the pod is restarted for it. Kubelet looks once a minute or
+// two.
+const patienceWithKubelet = 5 * time.Minute
+
+// grownAfterStart: a volume of the pet was made larger after its pod started,
+// and the node has not made its file system larger: the driver cannot do that
+// while it is in use.
+func (r *round) grownAfterStart(p pet) bool {
+	if !r.Set.ClaimsFollow || p.pod == nil || p.pod.Status.StartTime == nil {
+		return false
+	}
+	for i := range r.Set.ClaimTemplates {
+		claim := r.Claims[r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)]
+		if claim == nil {
+			continue
+		}
+		for _, condition := range claim.Status.Conditions {
+			if condition.Type != corev1.PersistentVolumeClaimFileSystemResizePending || condition.Status != corev1.ConditionTrue ||
+				!p.pod.Status.StartTime.Before(&condition.LastTransitionTime) {
+				continue
+			}
+			if left := condition.LastTransitionTime.Add(patienceWithKubelet).Sub(r.Now); left > 0 {
+				r.recheckIn(left)
+			} else {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// claimTrouble finishes the sentence "the pet …" when its claims cannot become
+// what they should be. Empty when they can.
+func (r *round) claimTrouble(p pet) string {
+	if !r.Set.ClaimsFollow {
+		return ""
+	}
+	for i := range r.Set.ClaimTemplates {
+		template := &r.Set.ClaimTemplates[i]
+		claim := r.Claims[r.Set.ClaimName(template.Name, p.ordinal)]
+		if claim == nil {
+			continue
+		}
+		if has, wants := claim.Spec.StorageClassName, template.Spec.StorageClassName; has != nil && wants != nil && *has != *wants {
+			return fmt.Sprintf("has a claim %s of storage class %q, while its template says %q: a claim keeps its class. Add a template of another name and move the data, or put the template right", claim.Name, *has, *wants)
+		}
+		for _, condition := range claim.Status.Conditions {
+			switch condition.Type {
+			case corev1.PersistentVolumeClaimControllerResizeError, corev1.PersistentVolumeClaimNodeResizeError, corev1.PersistentVolumeClaimVolumeModifyVolumeError:
+				if condition.Status == corev1.ConditionTrue {
+					return fmt.Sprintf("has a claim %s that cannot change: %s", claim.Name, condition.Message)
+				}
+			}
+		}
+	}
+	return ""
+}
