@@ -12,16 +12,16 @@ type PetSetStatus struct {
 	Replicas int32 `json:"replicas"`
 	// Pods that are ready.
 	// +optional
-	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
+	ReadyReplicas int32 `json:"readyReplicas"`
 	// Pods that have been ready for minReadySeconds.
 	// +optional
 	AvailableReplicas int32 `json:"availableReplicas"`
 	// Pods on currentRevision.
 	// +optional
-	CurrentReplicas int32 `json:"currentReplicas,omitempty"`
+	CurrentReplicas int32 `json:"currentReplicas"`
 	// Pods on updateRevision.
 	// +optional
-	UpdatedReplicas int32 `json:"updatedReplicas,omitempty"`
+	UpdatedReplicas int32 `json:"updatedReplicas"`
 	// The revision that pods are on that an update has not reached.
 	// +optional
 	CurrentRevision string `json:"currentRevision,omitempty"`

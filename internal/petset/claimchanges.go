@@ -59,6 +59,10 @@ func (r *round) changeClaim(p pet, claim, template *corev1.PersistentVolumeClaim
 	}
 	if len(why) > 0 {
 		r.act(Action{Verb: UpdateClaim, Ordinal: p.ordinal, Claim: updated, Reason: strings.Join(why, ", ")})
+		return
+	}
+	if capacity, known := claim.Status.Capacity[corev1.ResourceStorage]; known && capacity.Cmp(has) < 0 {
+		r.wait(p, fmt.Sprintf("its claim %s grows from %s to %s", claim.Name, capacity.String(), has.String()))
 	}
 }
 
@@ -68,30 +72,45 @@ func (r *round) changeClaim(p pet, claim, template *corev1.PersistentVolumeClaim
 const patienceWithKubelet = 5 * time.Minute
 
 // grownAfterStart: a volume of the pet was made larger after its pod started,
-// and the node has not made its file system larger: the driver cannot do that
-// while it is in use.
+// and the node cannot make its file system larger while it is in use.
 func (r *round) grownAfterStart(p pet) bool {
 	if !r.Set.ClaimsFollow || p.pod == nil || p.pod.Status.StartTime == nil {
 		return false
 	}
 	for i := range r.Set.ClaimTemplates {
 		claim := r.Claims[r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)]
-		if claim == nil {
-			continue
-		}
-		for _, condition := range claim.Status.Conditions {
-			if condition.Type != corev1.PersistentVolumeClaimFileSystemResizePending || condition.Status != corev1.ConditionTrue ||
-				!p.pod.Status.StartTime.Before(&condition.LastTransitionTime) {
-				continue
-			}
-			if left := condition.LastTransitionTime.Add(patienceWithKubelet).Sub(r.Now); left > 0 {
-				r.recheckIn(left)
-			} else {
+		if since, waits := waitsForRestart(claim, p.pod); waits {
+			left := since.Add(patienceWithKubelet).Sub(r.Now)
+			if left <= 0 || claimCondition(claim, corev1.PersistentVolumeClaimNodeResizeError) != nil {
 				return true
 			}
+			r.recheckIn(left)
 		}
 	}
 	return false
+}
+
+// waitsForRestart returns since when the claim's file system is to grow, if that
+// began after the pod started.
+func waitsForRestart(claim *corev1.PersistentVolumeClaim, pod *corev1.Pod) (since time.Time, waits bool) {
+	pending := claimCondition(claim, corev1.PersistentVolumeClaimFileSystemResizePending)
+	if pending == nil || pod == nil || pod.Status.StartTime == nil || !pod.Status.StartTime.Before(&pending.LastTransitionTime) {
+		return time.Time{}, false
+	}
+	return pending.LastTransitionTime.Time, true
+}
+
+// claimCondition returns a condition that is true, or nil.
+func claimCondition(claim *corev1.PersistentVolumeClaim, kind corev1.PersistentVolumeClaimConditionType) *corev1.PersistentVolumeClaimCondition {
+	if claim == nil {
+		return nil
+	}
+	for i := range claim.Status.Conditions {
+		if c := &claim.Status.Conditions[i]; c.Type == kind && c.Status == corev1.ConditionTrue {
+			return c
+		}
+	}
+	return nil
 }
 
 // claimTrouble finishes the sentence "the pet …" when its claims cannot become
@@ -109,12 +128,13 @@ func (r *round) claimTrouble(p pet) string {
 		if has, wants := claim.Spec.StorageClassName, template.Spec.StorageClassName; has != nil && wants != nil && *has != *wants {
 			return fmt.Sprintf("has a claim %s of storage class %q, while its template says %q: a claim keeps its class. Add a template of another name and move the data, or put the template right", claim.Name, *has, *wants)
 		}
-		for _, condition := range claim.Status.Conditions {
-			switch condition.Type {
-			case corev1.PersistentVolumeClaimControllerResizeError, corev1.PersistentVolumeClaimNodeResizeError, corev1.PersistentVolumeClaimVolumeModifyVolumeError:
-				if condition.Status == corev1.ConditionTrue {
-					return fmt.Sprintf("has a claim %s that cannot change: %s", claim.Name, condition.Message)
-				}
+		if _, restarts := waitsForRestart(claim, p.pod); restarts {
+			continue // that may be all it takes
+		}
+		for _, kind := range []corev1.PersistentVolumeClaimConditionType{corev1.PersistentVolumeClaimControllerResizeError,
+			corev1.PersistentVolumeClaimNodeResizeError, corev1.PersistentVolumeClaimVolumeModifyVolumeError} {
+			if condition := claimCondition(claim, kind); condition != nil {
+				return fmt.Sprintf("has a claim %s that cannot change: %s", claim.Name, condition.Message)
 			}
 		}
 	}

@@ -42,7 +42,7 @@ import (
 //	      [since=DURATION] [leader] [nolabel] [novolumes] [mounts=CLAIMTEMPLATE]
 //	      [draining=DURATION] [drained] [drainFailed] [changing|changed|unfulfilled|infeasible]
 //	claim data-web-0 [deleting] [owner=set|pod|formerset|formerpod|other] [notcontroller]
-//	      [bound=QUANTITY] [resizePending=DURATION] [class=NAME]
+//	      [bound=QUANTITY] [capacity=QUANTITY] [resizePending=DURATION] [resizeFailed] [class=NAME]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -267,6 +267,13 @@ func readClaim(t *testing.T, set Set, name string, words []string) *corev1.Persi
 		case "bound":
 			claim.Status.Phase = corev1.ClaimBound
 			claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(value)}
+			continue
+		case "capacity":
+			claim.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(value)}
+			continue
+		case "resizeFailed":
+			claim.Status.Conditions = append(claim.Status.Conditions, corev1.PersistentVolumeClaimCondition{
+				Type: corev1.PersistentVolumeClaimNodeResizeError, Status: corev1.ConditionTrue, Message: "it is in use"})
 			continue
 		case "class":
 			claim.Spec.VolumeAttributesClassName = ptr.To(value)

@@ -10,6 +10,7 @@ import (
 
 // TestEngine tries one engine in the order in which a person meets it.
 func TestEngine(t *testing.T) {
+	t.Parallel() // with TestSurvivesBeingKilled: both wait more than they compute
 	h := hosts.New(t, 1)
 	h.Up(t)
 	h.ImportBusybox(t)
@@ -19,12 +20,15 @@ func TestEngine(t *testing.T) {
 	}{
 		{"commands", tryCommands},
 		{"pets have an identity, a claim and an order", trySet},
+		{"a claim begins to grow", startGrowing},
+		{"PetSets do more", tryPetSet},
 		{"volumes are as large as they were asked to be", tryVolumeSize},
 		{"names are answered", tryNames},
 		{"stateless neighbours", tryWorkloads},
 		{"kubectl talks to containers", tryKubectl},
 		{"the API can be extended", tryExtensions},
 		{"secrets are encrypted at rest", trySecretsAtRest},
+		{"the claim has grown", tryGrown},
 		{"no door is open", tryDoors},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.try(t, h) }) && part.name == "commands" {

@@ -25,6 +25,7 @@ import (
 // a client writes. Pods that the rollout does not touch must run through, and
 // whatever the API acknowledged must be there in the end.
 func TestSurvivesBeingKilled(t *testing.T) {
+	t.Parallel()
 	const kills = 20
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

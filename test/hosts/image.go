@@ -19,6 +19,9 @@ import (
 // usual small tools. It starts in a few milliseconds.
 const BusyboxImage = "mainstay.dev/test/busybox:1"
 
+// SameBusyboxImage is another name of it, for pods that go from one to the other.
+const SameBusyboxImage = "mainstay.dev/test/busybox:2"
+
 const busyboxProgram = "/bin/busybox"
 
 // ImportBusybox makes the image and imports it on the host.
@@ -52,12 +55,16 @@ func WriteBusyboxImage(t testing.TB) string {
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		t.Fatal(err)
 	}
-	tag, err := name.NewTag(BusyboxImage)
-	if err != nil {
-		t.Fatal(err)
+	tags := map[name.Tag]v1.Image{}
+	for _, text := range []string{BusyboxImage, SameBusyboxImage} {
+		tag, err := name.NewTag(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tags[tag] = image
 	}
 	file := filepath.Join(t.TempDir(), "busybox.tar")
-	if err := tarball.WriteToFile(file, tag, image); err != nil {
+	if err := tarball.MultiWriteToFile(file, tags); err != nil {
 		t.Fatal(err)
 	}
 	return file

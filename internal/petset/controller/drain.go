@@ -129,7 +129,10 @@ func (d *drains) exec(ctx context.Context, pod *corev1.Pod, how *v1alpha1.Drain)
 	}
 	var output lastBytes
 	if err := executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &output, Stderr: &output}); err != nil {
-		return fmt.Errorf("drain: %w: %s", err, strings.TrimSpace(output.String()))
+		if said := strings.TrimSpace(output.String()); said != "" {
+			return fmt.Errorf("drain: %w: %s", err, said)
+		}
+		return fmt.Errorf("drain: %w", err)
 	}
 	return nil
 }
