@@ -2,6 +2,7 @@ package petset
 
 import (
 	"encoding/json"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -16,11 +17,16 @@ import (
 
 // inPlaceNote is the value of the annotation InPlaceAnnotation.
 type inPlaceNote struct {
-	// Restarts are the containers that get another image, with the IDs that they
-	// had before.
-	Restarts map[string]string `json:"restarts,omitempty"`
+	// Restarts are what the containers that get another image were before.
+	Restarts map[string]formerContainer `json:"restarts,omitempty"`
 	// Resources are those that containers are to have.
 	Resources map[string]corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
+// formerContainer is a container that ran before a change.
+type formerContainer struct {
+	ID    string `json:"id"`
+	Image string `json:"image"`
 }
 
 // changing returns what is still under way in the pod, or nil.
@@ -50,7 +56,7 @@ func (n *inPlaceNote) doneIn(pod *corev1.Pod) bool {
 	}
 	for name, before := range n.Restarts {
 		status := containerStatus(pod, name)
-		if status == nil || status.ContainerID == before || status.State.Running == nil {
+		if status == nil || status.ContainerID == before.ID || status.State.Running == nil {
 			return false
 		}
 	}
@@ -110,12 +116,11 @@ func containerStatus(pod *corev1.Pod, name string) *corev1.ContainerStatus {
 // changedInPlace returns the running pod as it has to be written to go from one
 // template to another, or nil if that takes a new pod: when more than images and
 // resources of its containers differ, or its class of service would.
-func changedInPlace(pod *corev1.Pod, from, to *corev1.PodTemplateSpec) *corev1.Pod {
-	if pod.Status.Phase != corev1.PodRunning || len(from.Spec.Containers) != len(to.Spec.Containers) {
+func changedInPlace(p pet, from, to *corev1.PodTemplateSpec) *corev1.Pod {
+	if p.pod.Status.Phase != corev1.PodRunning || len(from.Spec.Containers) != len(to.Spec.Containers) {
 		return nil
 	}
-	rest, note := from.DeepCopy(), inPlaceNote{Restarts: map[string]string{}, Resources: map[string]corev1.ResourceRequirements{}}
-	out := pod.DeepCopy()
+	rest, out, note := from.DeepCopy(), p.pod.DeepCopy(), p.noteOfChange()
 	for i := range rest.Spec.Containers {
 		old, now := &rest.Spec.Containers[i], &to.Spec.Containers[i]
 		container := containerOf(out, now.Name)
@@ -124,7 +129,7 @@ func changedInPlace(pod *corev1.Pod, from, to *corev1.PodTemplateSpec) *corev1.P
 		}
 		if old.Image != now.Image {
 			container.Image = now.Image
-			note.Restarts[now.Name] = containerID(pod, now.Name)
+			note.restart(p.pod, now.Name, old.Image, now.Image)
 		}
 		if !equality.Semantic.DeepEqual(old.Resources, now.Resources) {
 			resources, ok := resized(container.Resources, old.Resources, now.Resources)
@@ -135,7 +140,7 @@ func changedInPlace(pod *corev1.Pod, from, to *corev1.PodTemplateSpec) *corev1.P
 		}
 		old.Image, old.Resources = now.Image, now.Resources
 	}
-	if !equality.Semantic.DeepEqual(rest, to) || qos.ComputePodQOS(note.withResources(pod)) != qos.ComputePodQOS(pod) {
+	if !equality.Semantic.DeepEqual(rest, to) || qos.ComputePodQOS(note.withResources(p.pod)) != qos.ComputePodQOS(p.pod) {
 		return nil
 	}
 	text, err := json.Marshal(note)
@@ -147,6 +152,32 @@ func changedInPlace(pod *corev1.Pod, from, to *corev1.PodTemplateSpec) *corev1.P
 	}
 	out.Annotations[v1alpha1.InPlaceAnnotation] = string(text)
 	return out
+}
+
+// noteOfChange begins a note: with what a former change has not done yet.
+func (p pet) noteOfChange() inPlaceNote {
+	note := inPlaceNote{Restarts: map[string]formerContainer{}, Resources: map[string]corev1.ResourceRequirements{}}
+	if pending := p.changing(); pending != nil {
+		maps.Copy(note.Restarts, pending.Restarts)
+		maps.Copy(note.Resources, pending.Resources)
+	}
+	return note
+}
+
+// restart notes that a container gets another image. One that goes back to the
+// image that it still runs is not restarted by kubelet: nobody may wait for that.
+func (n *inPlaceNote) restart(pod *corev1.Pod, name, from, to string) {
+	before := formerContainer{Image: from}
+	if status := containerStatus(pod, name); status != nil {
+		before.ID = status.ContainerID
+	}
+	if pending, ok := n.Restarts[name]; ok && pending.ID == before.ID {
+		before.Image = pending.Image
+	}
+	delete(n.Restarts, name)
+	if before.Image != to {
+		n.Restarts[name] = before
+	}
 }
 
 // resized returns the resources of a container in a pod after a change of its
@@ -194,13 +225,6 @@ func containerOf(pod *corev1.Pod, name string) *corev1.Container {
 		}
 	}
 	return nil
-}
-
-func containerID(pod *corev1.Pod, name string) string {
-	if status := containerStatus(pod, name); status != nil {
-		return status.ContainerID
-	}
-	return ""
 }
 
 func withoutNote(pod *corev1.Pod) *corev1.Pod {

@@ -65,8 +65,7 @@ func (r *round) keepPet(p pet) (waitFor string) {
 	// 4. A pod that is not ready, on a revision that is no longer wanted, makes
 	// room for a new one if the set says so: it may never become ready.
 	case r.broken(p):
-		r.replace(p)
-		return "its pod is being replaced"
+		return r.replace(p)
 
 	// 5. A pod that began to leave what it belongs to, and is wanted again,
 	// makes room for one that joins it. So does one that asks its node for more

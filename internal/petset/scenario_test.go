@@ -228,7 +228,7 @@ func readPod(t *testing.T, o Observation, name string, words []string) *corev1.P
 		case "drainFailed":
 			o.DrainFailures[pod.UID] = "the command ended with status 1"
 		case "changing":
-			annotate(pod, v1alpha1.InPlaceAnnotation, `{"restarts":{"web":""}}`)
+			annotate(pod, v1alpha1.InPlaceAnnotation, `{"restarts":{"web":{"id":"","image":"web:2"}}}`)
 		case "changed":
 			annotate(pod, v1alpha1.InPlaceAnnotation, `{}`)
 		case "unfulfilled":
@@ -318,6 +318,9 @@ func show(plan Plan) string {
 	out := &strings.Builder{}
 	for _, a := range plan.Actions {
 		fmt.Fprintf(out, "%s: %s %s%s: %s\n", stageNames[a.Stage], a.Verb, a.Object(), showOwners(a), a.Reason)
+		if note := noteIn(a); note != "" {
+			fmt.Fprintf(out, "  note: %s\n", note)
+		}
 		if a.Warning != "" {
 			fmt.Fprintf(out, "  warning: %s\n", a.Warning)
 		}
@@ -349,4 +352,11 @@ func showOwners(a Action) string {
 		owners = append(owners, ref.Kind)
 	}
 	return " of " + strings.Join(append(owners, "nobody")[:max(1, len(owners))], " and ")
+}
+
+func noteIn(a Action) string {
+	if a.Pod == nil || a.Verb != UpdatePod {
+		return ""
+	}
+	return a.Pod.Annotations[v1alpha1.InPlaceAnnotation]
 }

@@ -156,26 +156,27 @@ func (r *round) broken(p pet) bool {
 }
 
 // replace brings the pet to its revision: by a change of its pod where that is
-// possible and wanted, else by a new pod.
-func (r *round) replace(p pet) {
+// possible and wanted, else by a new pod. It returns what there is to wait for.
+func (r *round) replace(p pet) (waitFor string) {
 	target := r.revisionFor(p)
 	switch own, known := r.revisionNamed(p.revision()); {
 	case p.revision() == target.Name:
 		r.deletePod(p, "its volume has grown, and it takes a restart to see that")
-		return
+		return "its pod is being replaced"
 	case known && r.Set.Update.InPlace:
-		if pod := changedInPlace(p.pod, own.templateFor(p.ordinal), target.templateFor(p.ordinal)); pod != nil {
+		if pod := changedInPlace(p, own.templateFor(p.ordinal), target.templateFor(p.ordinal)); pod != nil {
 			pod.Labels[apps.StatefulSetRevisionLabel] = target.Name
 			r.leaving[p.pod] = true // it is away for a moment
 			r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: pod,
 				Reason: "revision " + target.Name + " differs in images and resources only: the pod is changed in place"})
-			return
+			return "its pod is being changed in place"
 		}
 	}
 	if p.revision() == r.Current.Name && p.pod.Status.Phase != "" {
 		r.retired++
 	}
 	r.deletePod(p, "revision "+target.Name+" takes the place of "+orNone(p.revision()))
+	return "its pod is being replaced"
 }
 
 func orNone(revision string) string {
