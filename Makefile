@@ -58,14 +58,21 @@ test-machine: packages build ## try it under systemd and cgroup v2, on a virtual
 	test/machine/run
 
 .PHONY: lint
-lint: ## check style, import layers, and that decisions stay pure
+lint: ## check style, import layers, that decisions stay pure, and what is generated
 	$(NICE) go tool -modfile=tools/go.mod golangci-lint run ./...
 	shellcheck hack/packages hack/build test/machine/run test/machine/inside examples/postgres/build-image examples/postgres/demo .ci/run
+	@rm -rf build/generated && $(MAKE) --no-print-directory generate INTO=build/generated
+	@cd build/generated && for file in $$(find * -type f); do cmp "$$file" "../../$$file" || { echo "$$file is not what the comments in api/ make: run make generate"; exit 1; }; done
+
+# Where `generate` writes; `lint` has it write elsewhere, and compares.
+INTO ?= .
 
 .PHONY: generate
 generate: ## make what is made of the comments in api/
-	go tool -modfile=tools/generate/go.mod controller-gen object crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=api/v1alpha1/crd
-	go run ./hack/definition api/v1alpha1/crd/mainstay.dev_petsets.yaml
+	@mkdir -p $(INTO)/docs
+	go tool -modfile=tools/generate/go.mod controller-gen object crd:generateEmbeddedObjectMeta=true paths=./api/... output:object:dir=$(INTO)/api/v1alpha1 output:crd:dir=$(INTO)/api/v1alpha1/crd
+	go run ./hack/definition $(INTO)/api/v1alpha1/crd/mainstay.dev_petsets.yaml
+	go run ./hack/petsetdocs $(INTO)/docs/petset.md
 
 .PHONY: sim
 sim: ## run random histories of sets: make sim SEEDS=100000

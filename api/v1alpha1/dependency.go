@@ -6,10 +6,10 @@ package v1alpha1
 //
 // +kubebuilder:validation:XValidation:rule="self.kind == 'PetSet' ? self.apiVersion == 'mainstay.dev/v1alpha1' : self.kind == 'Service' ? self.apiVersion == 'v1' : self.apiVersion == 'apps/v1'",message="apiVersion is mainstay.dev/v1alpha1 for a PetSet, v1 for a Service, and apps/v1 for a StatefulSet or Deployment"
 type Dependency struct {
-	// mainstay.dev/v1alpha1, apps/v1 or v1.
+	// mainstay.dev/v1alpha1 of a PetSet, apps/v1 or v1 of the others.
 	// +required
 	APIVersion string `json:"apiVersion"`
-	// PetSet, StatefulSet, Deployment or Service.
+	// What it is.
 	// +required
 	// +kubebuilder:validation:Enum=PetSet;StatefulSet;Deployment;Service
 	Kind string `json:"kind"`

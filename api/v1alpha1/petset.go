@@ -56,19 +56,20 @@ type PetSetSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
-	// Which pods are the set's own. It must match the labels of the template.
+	// Which pods are the set's own. The labels of the template must match it.
 	// +required
 	Selector *metav1.LabelSelector `json:"selector"`
-	// The pod of each pet. Its name, hostname and subdomain are the pet's, and
-	// stay what they are through every change.
+	// The pod of each pet. A change of it is an update: updateStrategy says how
+	// the pets come to it. A pet's name, hostname and subdomain are not taken from
+	// here; they stay what they are through every change.
 	// +required
 	Template corev1.PodTemplateSpec `json:"template"`
-	// The claims of each pet, named TEMPLATE-SET-ORDINAL. They may change: a
-	// larger request expands the claims that exist, another
-	// volumeAttributesClassName is applied to them, a template that is added gets
-	// its claim when the pet's pod is next replaced, and one that is removed
-	// leaves its claims to persistentVolumeClaimRetentionPolicy. A smaller
-	// request or another storage class is refused.
+	// The claims of each pet, named TEMPLATE-SET-ORDINAL. Templates may change:
+	// a larger request expands the claims that exist, another
+	// volumeAttributesClassName is applied to them. A template that is added gets
+	// its claim when the pet's pod is next replaced; so does one that is removed
+	// leave the pod, and its claim is then treated by
+	// persistentVolumeClaimRetentionPolicy as that of a pet that was scaled away.
 	//
 	// +optional
 	// +listType=atomic
@@ -77,12 +78,13 @@ type PetSetSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(n, oldSelf.all(o, n.metadata.name != o.metadata.name || !has(n.spec.resources) || !has(o.spec.resources) || !has(n.spec.resources.requests) || !has(o.spec.resources.requests) || !('storage' in n.spec.resources.requests) || !('storage' in o.spec.resources.requests) || quantity(string(n.spec.resources.requests['storage'])).compareTo(quantity(string(o.spec.resources.requests['storage']))) >= 0))",message="a claim cannot shrink: ask for as much as before, or add a smaller template of another name and move the data there"
 	VolumeClaimTemplates []corev1.PersistentVolumeClaim `json:"volumeClaimTemplates,omitempty"`
 	// The headless Service that gives the pets their DNS names:
-	// POD.SERVICENAME.NAMESPACE.svc.CLUSTER-DOMAIN. The set does not make it.
+	// POD.SERVICENAME.NAMESPACE.svc.CLUSTER-DOMAIN. The set does not make it;
+	// without it the pets have no DNS names.
 	// +optional
 	ServiceName string `json:"serviceName,omitempty"`
 	// OrderedReady: a pet starts when all before it are ready, and stops when all
 	// after it are gone. Parallel: nobody waits for anybody when the set is
-	// created or scaled.
+	// created or scaled. Updates are ordered with both.
 	// +kubebuilder:default=OrderedReady
 	// +kubebuilder:validation:Enum=OrderedReady;Parallel
 	// +optional
@@ -91,17 +93,20 @@ type PetSetSpec struct {
 	// +kubebuilder:default={type: RollingUpdate}
 	// +optional
 	UpdateStrategy UpdateStrategy `json:"updateStrategy,omitempty"`
-	// How many former revisions are kept for `rollout undo`.
+	// How many former revisions are kept for `rollout undo`, beside those that
+	// pets run.
 	// +kubebuilder:default=10
 	// +optional
 	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
-	// How long a pod must be ready to count as available, in seconds.
+	// How long a pod must be ready to count as available, in seconds. An update
+	// goes on when the pet that it replaced is available.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`
-	// What becomes of the claims when a pet is scaled away and when the set is
-	// deleted. Nothing, unless it says Delete.
+	// What becomes of the claims when a pet is scaled away (whenScaled) and when
+	// the set is deleted (whenDeleted): Retain, which is the default, or Delete.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="(!has(self.whenDeleted) || self.whenDeleted in ['Retain','Delete']) && (!has(self.whenScaled) || self.whenScaled in ['Retain','Delete'])",message="whenDeleted and whenScaled are Retain or Delete"
 	PersistentVolumeClaimRetentionPolicy *appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy `json:"persistentVolumeClaimRetentionPolicy,omitempty"`
 	// Which ordinals the pets have.
 	// +optional
@@ -110,8 +115,9 @@ type PetSetSpec struct {
 	// What is done about pets that cannot become ready.
 	// +optional
 	Recovery *Recovery `json:"recovery,omitempty"`
-	// Changes to the template for some ordinals; the first entry that names an
-	// ordinal is applied to it.
+	// Changes to the template for some ordinals. Of entries that name the same
+	// ordinal the first counts, alone. A change here is an update of the pets that
+	// it makes a difference to.
 	// +optional
 	// +listType=atomic
 	Overrides []Override `json:"overrides,omitempty"`
@@ -121,19 +127,24 @@ type PetSetSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	DependsOn []Dependency `json:"dependsOn,omitempty"`
-	// What a pet does before it is scaled away.
+	// What a pet does before it is scaled away, or goes since its ordinal was
+	// reserved. A pet that is only replaced does not drain, nor does a set that is
+	// deleted.
 	// +optional
 	Drain *Drain `json:"drain,omitempty"`
 }
 
-// Ordinals says which ordinals pets have: from start on, less the reserved ones.
+// Ordinals says which ordinals pets have: as many as replicas, from start on, less
+// the reserved ones.
 type Ordinals struct {
 	// The first ordinal.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	Start int32 `json:"start"`
 	// Ordinals that no pet has: "3", or a range "4-6". Reserving one in use
-	// replaces exactly that pet by a new one at the end.
+	// replaces exactly that pet by a new one at the end. The new one starts first
+	// and, unless the set is Parallel, the old one goes when it is available; its
+	// claims are then those of a pet that was scaled away.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64

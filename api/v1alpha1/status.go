@@ -7,7 +7,7 @@ type PetSetStatus struct {
 	// The generation of the spec that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Pods that are there.
+	// Pods that are there, those included that are on their way out.
 	// +optional
 	Replicas int32 `json:"replicas"`
 	// Pods that are ready.
@@ -34,7 +34,7 @@ type PetSetStatus struct {
 	// The selector as text, for the scale subresource and autoscalers.
 	// +optional
 	Selector string `json:"selector,omitempty"`
-	// Available, Progressing and Stuck; see their constants.
+	// Available, Progressing and Stuck: why the set is not done, if it is not.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -55,12 +55,26 @@ const (
 
 // The reasons of the condition Stuck.
 const (
-	ReasonImage         = "Image"
-	ReasonCrash         = "Crash"
+	// ReasonImage: the image of a container cannot be had. Put the name right, or
+	// bring the image to the node.
+	ReasonImage = "Image"
+	// ReasonCrash: a container cannot be started, or ends again and again. Its logs
+	// say why.
+	ReasonCrash = "Crash"
+	// ReasonUnschedulable: no node can take the pod. The message says what the nodes
+	// lack.
 	ReasonUnschedulable = "Unschedulable"
-	ReasonClaim         = "Claim"
-	ReasonDependency    = "Dependency"
-	ReasonDrain         = "Drain"
-	ReasonInvalid       = "Invalid"
-	ReasonRefused       = "Refused"
+	// ReasonClaim: a claim cannot become what its template says.
+	ReasonClaim = "Claim"
+	// ReasonDependency: what the set depends on is not ready.
+	ReasonDependency = "Dependency"
+	// ReasonDrain: a pet did not drain in time, and is held. Put right what keeps it
+	// from that; it is asked again and again.
+	ReasonDrain = "Drain"
+	// ReasonInvalid: the spec says what cannot be done. Nothing is done until it is
+	// changed.
+	ReasonInvalid = "Invalid"
+	// ReasonRefused: the API server refuses what the set needs: a quota, a policy, a
+	// webhook. It is tried again.
+	ReasonRefused = "Refused"
 )

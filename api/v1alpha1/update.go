@@ -11,7 +11,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.type != 'OnDelete' || !has(self.rollingUpdate)",message="spec.updateStrategy.rollingUpdate goes with type RollingUpdate; remove it, or set the type"
 type UpdateStrategy struct {
 	// RollingUpdate replaces the pods by itself; OnDelete waits until somebody
-	// deletes them.
+	// deletes them, the broken ones included.
 	// +kubebuilder:default=RollingUpdate
 	// +kubebuilder:validation:Enum=RollingUpdate;OnDelete
 	// +optional
@@ -25,13 +25,15 @@ type UpdateStrategy struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.leaderSelector) == (has(self.order) && self.order == 'LeaderLast')",message="order LeaderLast needs a leaderSelector that tells the leader by its labels; no other order takes one"
 type RollingUpdate struct {
-	// Pets whose ordinal, less ordinals.start, is below it keep the old template.
+	// So many pets, those with the lowest ordinals, keep the old template. A pod of
+	// theirs that is lost comes back with the old template, too.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:default=0
 	// +optional
 	Partition *int32 `json:"partition,omitempty"`
-	// How many pets may be unavailable during an update: a number, or a
-	// percentage of replicas, rounded down, and 1 at least.
+	// How many pets may be unavailable during an update, for whatever reason: a
+	// number, or a percentage of replicas, rounded down. At least 1, which is the
+	// default.
 	// +kubebuilder:validation:XIntOrString
 	// +optional
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
@@ -41,15 +43,19 @@ type RollingUpdate struct {
 	// +kubebuilder:default=Descending
 	// +optional
 	Order UpdateOrder `json:"order,omitempty"`
-	// The labels that the application, or an operator, puts on the pod that leads.
+	// The labels that the application, or its operator, puts on the pod that leads.
+	// It goes with order LeaderLast.
 	// +optional
 	LeaderSelector *metav1.LabelSelector `json:"leaderSelector,omitempty"`
-	// No pet is replaced because of its revision while it is set.
+	// No pet is replaced because of its template while this is true, not even a
+	// broken one. A pod that is lost comes back with the new template.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
-	// IfPossible changes a running pod when only images or the resources of its
-	// containers differ: the pod keeps its node, its address and its volumes.
-	// Never makes a new pod for each change.
+	// IfPossible changes a running pod when only images, or the CPU and memory, of
+	// its containers differ: the pod keeps its node, its address and its volumes.
+	// Containers with another image are restarted. Where the node cannot do it, and
+	// for every other change, the pet gets a new pod. Never makes a new pod for each
+	// change.
 	// +kubebuilder:default=Never
 	// +optional
 	InPlace InPlacePolicy `json:"inPlace,omitempty"`
@@ -80,9 +86,10 @@ const (
 
 // Recovery says what is done about pets that cannot become ready.
 type Recovery struct {
-	// What becomes of a pet that is not ready and runs a revision that is no
-	// longer wanted: Replace takes the wanted one in its place without a hand on
-	// it, Wait leaves it as it is, as a StatefulSet does (kubernetes#67250).
+	// What becomes of a pet that is not ready, and whose template is no longer the
+	// wanted one. Replace: it gets a new pod at once, from the wanted template.
+	// Wait: it stays as it is until somebody deletes its pod, as with a StatefulSet
+	// (kubernetes#67250).
 	// +kubebuilder:default=Replace
 	// +optional
 	BrokenRevision BrokenRevisionPolicy `json:"brokenRevision,omitempty"`

@@ -42,8 +42,12 @@ func (r *round) writes(claim string) bool {
 }
 
 func (r *round) changeClaim(p pet, claim, template *corev1.PersistentVolumeClaim) {
-	if claim.DeletionTimestamp != nil || claim.Status.Phase != corev1.ClaimBound {
-		return // the spec of a claim that is not bound cannot change
+	switch {
+	case claim.DeletionTimestamp != nil:
+		r.wait(p, fmt.Sprintf("its claim %s is being deleted, and stays until the pod goes: delete the pod to get a new claim, and an empty volume", claim.Name))
+		return
+	case claim.Status.Phase != corev1.ClaimBound:
+		return // its spec cannot change
 	}
 	var why []string
 	updated := claim.DeepCopy()
@@ -94,7 +98,8 @@ func (r *round) grownAfterStart(p pet) bool {
 // began after the pod started.
 func waitsForRestart(claim *corev1.PersistentVolumeClaim, pod *corev1.Pod) (since time.Time, waits bool) {
 	pending := claimCondition(claim, corev1.PersistentVolumeClaimFileSystemResizePending)
-	if pending == nil || pod == nil || pod.Status.StartTime == nil || !pod.Status.StartTime.Before(&pending.LastTransitionTime) {
+	// Both have whole seconds: one of the same second may have come before.
+	if pending == nil || pod == nil || pod.Status.StartTime == nil || pending.LastTransitionTime.Before(pod.Status.StartTime) {
 		return time.Time{}, false
 	}
 	return pending.LastTransitionTime.Time, true

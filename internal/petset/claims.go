@@ -64,6 +64,17 @@ func (s Set) formerClaims(p pet) (names []string) {
 	return names
 }
 
+// lostClaim is a claim that the pet's pod mounts, that is not there, and that no
+// template would make again.
+func (r *round) lostClaim(p pet) string {
+	for _, name := range r.Set.formerClaims(p) {
+		if r.Claims[name] == nil {
+			return name
+		}
+	}
+	return ""
+}
+
 func (r *round) updateOwners(p pet, claim *corev1.PersistentVolumeClaim, former bool) {
 	if claim == nil {
 		return
@@ -119,7 +130,7 @@ func (r *round) unusableClaim(p pet) (why string) {
 		case claim == nil:
 		case claim.DeletionTimestamp != nil:
 			return "claim " + claim.Name + " is being deleted"
-		case r.Set.Retention.DeleteWhenScaled && ownedByAnotherPod(claim.OwnerReferences, p):
+		case ownedByAnotherPod(claim.OwnerReferences, p):
 			// It was condemned together with a former pod of this name, and
 			// garbage collection has yet to take it. A pod bound to it now
 			// would lose it under its feet.

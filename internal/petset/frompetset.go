@@ -44,14 +44,21 @@ func (s *Set) takePetSet(spec v1alpha1.PetSetSpec) (err error) {
 		}
 	}
 	s.Overrides, s.Drain, s.ClaimsFollow = spec.Overrides, spec.Drain, true
-	if err := s.checkOverrides(); err != nil {
+	if err := s.checkTemplates(); err != nil {
 		return err
 	}
 	return s.Update.takeRolling(spec.UpdateStrategy.RollingUpdate)
 }
 
 func (u *UpdateStrategy) takeRolling(spec *v1alpha1.RollingUpdate) (err error) {
-	if spec == nil || u.OnDelete {
+	if u.OnDelete {
+		return nil
+	}
+	if u.MaxUnavailable == nil {
+		// One by one: since the order may change on the way, whoever is away counts.
+		u.MaxUnavailable = ptr.To(1)
+	}
+	if spec == nil {
 		return nil
 	}
 	u.Ascending, u.Paused = spec.Order == v1alpha1.Ascending, spec.Paused

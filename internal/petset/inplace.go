@@ -97,4 +97,3 @@ func containerOf(pod *corev1.Pod, name string) *corev1.Container {
 	}
 	return nil
 }
-

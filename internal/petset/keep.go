@@ -23,10 +23,20 @@ func (r *round) keep() (goOn bool) {
 		}
 		r.wait(p, waitFor)
 		if !r.Set.Parallel {
+			r.keepClaims(r.replicas[p.index+1:])
 			return false
 		}
 	}
 	return true
+}
+
+// keepClaims sees to it that no claim of a wanted pet is left to garbage
+// collection: it may be its pod's, from a time when the pet was to be scaled away.
+// This never waits for its turn.
+func (r *round) keepClaims(pets []pet) {
+	for _, p := range pets {
+		r.updateClaimOwners(p)
+	}
 }
 
 // dependencyPoll is how often a set that waits for others asks for them.
@@ -36,6 +46,7 @@ const dependencyPoll = time.Second
 // applies decides. It returns what there is to wait for, or nothing when the
 // pet is as it should be.
 func (r *round) keepPet(p pet) (waitFor string) {
+	r.keepClaims([]pet{p})
 	switch {
 	// 1. A pod that ended makes room for a new one. The name is free when it
 	// is gone, not before.
@@ -59,7 +70,6 @@ func (r *round) keepPet(p pet) (waitFor string) {
 	// 3. A pod that goes keeps its claims; it is never helped along, since
 	// nobody here can tell whether it still runs.
 	case p.terminating():
-		r.updateClaimOwners(p)
 		return "its pod is terminating"
 
 	// 4. A pod that is not ready, on a revision that is no longer wanted, makes
@@ -83,13 +93,15 @@ func (r *round) keepPet(p pet) (waitFor string) {
 		return "its pod gets other resources"
 	case p.changed():
 		r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: withoutNote(p.pod), Reason: "the change in place is done"})
-		return ""
+		return r.notUp(p)
 
 	// 7. A pod cannot start without its claims.
+	case p.pending() && r.lostClaim(p) != "":
+		r.deletePod(p, "it waits for claim "+r.lostClaim(p)+", whose template was removed")
+		return "its pod is being replaced"
 	case p.pending():
 		r.createMissingClaims(p, "the pod waits for its claim")
 	}
-	r.updateClaimOwners(p)
 
 	// 8. A pod that lost its identity or its claims gets them back; in an
 	// ordered set when it is up.
@@ -118,7 +130,6 @@ func (r *round) createPet(p pet) {
 	revision := r.revisionFor(p)
 	why := "the set has no pod of ordinal " + fmt.Sprint(p.ordinal)
 	r.createMissingClaims(p, why)
-	r.updateClaimOwners(p)
 	r.act(Action{Verb: CreatePod, Ordinal: p.ordinal, Pod: r.Set.NewPod(p.ordinal, revision),
 		Reason: why + "; revision " + revision.Name, Warning: r.claimConflict(p)})
 }

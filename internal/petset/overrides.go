@@ -57,9 +57,12 @@ func (r Revision) templateFor(ordinal int) *corev1.PodTemplateSpec {
 	return r.Template
 }
 
-// checkOverrides refuses overrides that cannot be applied, or that would make
-// pods which the set does not know as its own.
-func (s Set) checkOverrides() error {
+// checkTemplates refuses overrides that cannot be applied, and whatever would
+// make pods which the set does not know as its own.
+func (s Set) checkTemplates() error {
+	if !s.Selector.Matches(labels.Set(s.Template.Labels)) {
+		return fmt.Errorf("spec.template.metadata.labels must have the labels that spec.selector asks for: %s", s.Selector)
+	}
 	overridden, err := override(s.Template, s.Overrides)
 	if err != nil {
 		return fmt.Errorf("spec.%w", err)

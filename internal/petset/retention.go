@@ -27,8 +27,11 @@ func (s Set) claimOwners(have []metav1.OwnerReference, p pet, former bool) (owne
 	set, pod := s.owner(), &metav1.ObjectMeta{Name: s.PodName(p.ordinal), UID: p.uid()}
 
 	// An owner of our name with another UID is from an earlier life. What was
-	// decided then stands; garbage collection knows what to do.
-	if stale(have, s.Kind, set) || stale(have, podKind, pod) {
+	// decided then stands; garbage collection knows what to do. But a claim that
+	// was to go with a former pod is kept if the policy says so by now, and
+	// garbage collection has not come by.
+	formerPod := stale(have, podKind, pod)
+	if stale(have, s.Kind, set) || formerPod && s.Retention.DeleteWhenScaled {
 		return have, false
 	}
 
@@ -36,7 +39,7 @@ func (s Set) claimOwners(have []metav1.OwnerReference, p pet, former bool) (owne
 	if s.conflicting(have, p) {
 		wantSet, wantPod = false, false
 	}
-	if controls(have, set) == wantSet && controls(have, pod) == wantPod &&
+	if !formerPod && controls(have, set) == wantSet && controls(have, pod) == wantPod &&
 		owns(have, set) == wantSet && owns(have, pod) == wantPod {
 		return have, false
 	}

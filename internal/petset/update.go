@@ -13,6 +13,7 @@ import (
 func (r *round) update() (goOn bool) {
 	r.stage = StageUpdate
 	switch {
+	case r.writesPods(): // the next plan sees what came of it
 	case r.relabel():
 	case r.Set.Update.OnDelete:
 	case r.Set.Update.Paused:
@@ -104,6 +105,12 @@ func (r *round) partition() int {
 func (r *round) outdated(p pet) bool {
 	return p.pod != nil && !p.terminating() && !r.leaving[p.pod] &&
 		(p.revision() != r.Update.Name || r.grownAfterStart(p))
+}
+
+// writesPods: the plan changes pods already. A second write of one would be of an
+// old version.
+func (r *round) writesPods() bool {
+	return slices.ContainsFunc(r.plan.Actions, func(a Action) bool { return a.Verb == UpdatePod || a.Verb == ResizePod })
 }
 
 // relabel gives pods that would be no different on the update revision its

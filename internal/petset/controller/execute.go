@@ -102,26 +102,20 @@ func (r *reconciler) perform(ctx context.Context, set client.Object, action pets
 
 func (r *reconciler) createClaim(ctx context.Context, set client.Object, claim *corev1.PersistentVolumeClaim) error {
 	created, err := r.client.CoreV1().PersistentVolumeClaims(set.GetNamespace()).Create(ctx, claim, metav1.CreateOptions{})
-	if err == nil {
-		r.writes.wrote(set, claimResource, created)
-	}
+	r.writes.answered(set, claimResource, claim.Name, created, err)
 	return err
 }
 
 func (r *reconciler) updateClaim(ctx context.Context, set client.Object, claim *corev1.PersistentVolumeClaim) error {
 	updated, err := r.client.CoreV1().PersistentVolumeClaims(set.GetNamespace()).Update(ctx, claim, metav1.UpdateOptions{})
-	if err == nil {
-		r.writes.wrote(set, claimResource, updated)
-	}
+	r.writes.answered(set, claimResource, claim.Name, updated, err)
 	return err
 }
 
 func (r *reconciler) createPod(ctx context.Context, set client.Object, pod *corev1.Pod) error {
 	created, err := r.client.CoreV1().Pods(set.GetNamespace()).Create(ctx, pod, metav1.CreateOptions{})
-	switch {
-	case err == nil:
-		r.writes.wrote(set, podResource, created)
-	case apierrors.IsAlreadyExists(err):
+	r.writes.answered(set, podResource, pod.Name, created, err)
+	if apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("the name is taken by a pod that is not the set's; delete that pod or give it the set's labels: %w", err)
 	}
 	return err
@@ -129,17 +123,13 @@ func (r *reconciler) createPod(ctx context.Context, set client.Object, pod *core
 
 func (r *reconciler) updatePod(ctx context.Context, set client.Object, pod *corev1.Pod) error {
 	updated, err := r.client.CoreV1().Pods(set.GetNamespace()).Update(ctx, pod, metav1.UpdateOptions{})
-	if err == nil {
-		r.writes.wrote(set, podResource, updated)
-	}
+	r.writes.answered(set, podResource, pod.Name, updated, err)
 	return err
 }
 
 func (r *reconciler) resizePod(ctx context.Context, set client.Object, pod *corev1.Pod) error {
 	resized, err := r.client.CoreV1().Pods(set.GetNamespace()).UpdateResize(ctx, pod.Name, pod, metav1.UpdateOptions{})
-	if err == nil {
-		r.writes.wrote(set, podResource, resized)
-	}
+	r.writes.answered(set, podResource, pod.Name, resized, err)
 	return err
 }
 
@@ -161,9 +151,7 @@ func (r *reconciler) deletePod(ctx context.Context, set client.Object, pod *core
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
 	}
-	if err == nil {
-		r.writes.wrote(set, podResource, deleted)
-	}
+	r.writes.answered(set, podResource, pod.Name, deleted, err)
 	return err
 }
 

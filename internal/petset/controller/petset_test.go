@@ -369,7 +369,9 @@ func testInvalid(c *cluster) {
 		s.Overrides = []v1alpha1.Override{{Ordinals: "0", Template: runtime.RawExtension{Raw: []byte(`{"metadata":{"labels":{"app":"other"}}}`)}}}
 	})
 	c.expectCondition(v1alpha1.ConditionStuck, metav1.ConditionTrue, v1alpha1.ReasonInvalid, "spec.overrides[0].template changes a label")
-	c.changePetSet(func(s *v1alpha1.PetSetSpec) { s.Overrides = nil })
+	c.changePetSet(func(s *v1alpha1.PetSetSpec) { s.Overrides, s.Template.Labels = nil, map[string]string{"app": "other"} })
+	c.expectCondition(v1alpha1.ConditionStuck, metav1.ConditionTrue, v1alpha1.ReasonInvalid, "must have the labels that spec.selector asks for: app=web")
+	c.changePetSet(func(s *v1alpha1.PetSetSpec) { s.Template.Labels = webLabels })
 	c.settled()
 	c.expectCondition(v1alpha1.ConditionStuck, metav1.ConditionFalse, "NothingStuck", "")
 }

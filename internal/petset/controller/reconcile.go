@@ -37,7 +37,7 @@ func newReconciler(kind kind, kubernetesClient kubernetes.Interface, caches *cac
 		caches:    caches,
 		events:    events,
 		revisions: newRevisions(kind, kubernetesClient, caches),
-		writes:    newWrites(kind, caches),
+		writes:    newWrites(kind, kubernetesClient, caches),
 		drains:    drains,
 		maxWrites: maxWrites,
 	}
@@ -75,6 +75,9 @@ func (r *reconciler) step(ctx context.Context, set client.Object, value petset.S
 	revisions, err := r.revisions.resolve(ctx, set, value)
 	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if revisions.written != nil {
+		r.writes.wrote(set, revisionResource, revisions.written)
 	}
 	observation := petset.Observation{
 		Set:            value,

@@ -56,6 +56,8 @@ type resolved struct {
 	collisions int32
 	// existing are those that were there, in the order of their numbers.
 	existing []*apps.ControllerRevision
+	// written is the one that had to be made or renumbered, or nil.
+	written *apps.ControllerRevision
 }
 
 // resolve finds the set's revisions and makes the one of its template when
@@ -80,6 +82,9 @@ func (r *revisions) resolve(ctx context.Context, set client.Object, value petset
 	update, err := r.take(set, choice, &out.collisions)
 	if err != nil {
 		return out, fmt.Errorf("revision of %s: %w", describeSet(r.kind, set), err)
+	}
+	if choice.Step != petset.UseRevision {
+		out.written = update
 	}
 	if out.update, err = r.decode(update); err != nil {
 		return out, err
