@@ -74,6 +74,7 @@ type PetSetSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(n, self.exists_one(o, n.metadata.name == o.metadata.name))",message="two claim templates have one name; a pet's claims are named by it"
 	// +kubebuilder:validation:XValidation:rule="self.all(n, oldSelf.all(o, n.metadata.name != o.metadata.name || (has(n.spec.storageClassName) ? n.spec.storageClassName : '') == (has(o.spec.storageClassName) ? o.spec.storageClassName : '')))",message="a claim keeps its storage class: add a template of another name and move the data there"
 	// +kubebuilder:validation:XValidation:rule="self.all(n, oldSelf.all(o, n.metadata.name != o.metadata.name || !has(n.spec.resources) || !has(o.spec.resources) || !has(n.spec.resources.requests) || !has(o.spec.resources.requests) || !('storage' in n.spec.resources.requests) || !('storage' in o.spec.resources.requests) || quantity(string(n.spec.resources.requests['storage'])).compareTo(quantity(string(o.spec.resources.requests['storage']))) >= 0))",message="a claim cannot shrink: ask for as much as before, or add a smaller template of another name and move the data there"
 	VolumeClaimTemplates []corev1.PersistentVolumeClaim `json:"volumeClaimTemplates,omitempty"`

@@ -2,6 +2,7 @@ package petset
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,9 +66,17 @@ func (r *round) changeClaim(p pet, claim, template *corev1.PersistentVolumeClaim
 		r.act(Action{Verb: UpdateClaim, Ordinal: p.ordinal, Claim: updated, Reason: strings.Join(why, ", ")})
 		return
 	}
-	if capacity, known := claim.Status.Capacity[corev1.ResourceStorage]; known && capacity.Cmp(has) < 0 {
+	if capacity, known := claim.Status.Capacity[corev1.ResourceStorage]; known && capacity.Cmp(has) < 0 && r.mounts(p, claim) {
 		r.wait(p, fmt.Sprintf("its claim %s grows from %s to %s", claim.Name, capacity.String(), has.String()))
 	}
+}
+
+// mounts reports whether the pet's pod has the claim among its volumes. A file
+// system grows when somebody mounts it, and not before.
+func (r *round) mounts(p pet, claim *corev1.PersistentVolumeClaim) bool {
+	return p.pod != nil && slices.ContainsFunc(p.pod.Spec.Volumes, func(volume corev1.Volume) bool {
+		return volume.PersistentVolumeClaim != nil && volume.PersistentVolumeClaim.ClaimName == claim.Name
+	})
 }
 
 // patienceWithKubelet is how long a node may take to grow a file system under a
@@ -83,7 +92,7 @@ func (r *round) grownAfterStart(p pet) bool {
 	}
 	for i := range r.Set.ClaimTemplates {
 		claim := r.Claims[r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)]
-		if since, waits := waitsForRestart(claim, p.pod); waits {
+		if since, waits := waitsForRestart(claim, p.pod); waits && r.mounts(p, claim) {
 			left := since.Add(patienceWithKubelet).Sub(r.Now)
 			if left <= 0 || claimCondition(claim, corev1.PersistentVolumeClaimNodeResizeError) != nil {
 				return true

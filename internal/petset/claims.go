@@ -116,7 +116,8 @@ func (r *round) claimConflict(p pet) string {
 	for i := range r.Set.ClaimTemplates {
 		claim := r.Claims[r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)]
 		if claim != nil && r.Set.conflicting(claim.OwnerReferences, p) {
-			return "PersistentVolumeClaim " + claim.Name + " has another controller among its owners: the retention policy is ignored for this claim"
+			// Upstream's words, as they are: people match on them.
+			return "PersistentVolumeClaim " + claim.Name + " has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim"
 		}
 	}
 	return ""

@@ -1,7 +1,7 @@
 package controller
 
 import (
-	"fmt"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,30 +26,34 @@ func (r *reconciler) tell(set client.Object, action petset.Action, err error) {
 	if err == nil && action.Verb == petset.DeletePod {
 		r.tellRecreation(set, action.Pod)
 	}
-	kind := r.kind.groupVersionKind().Kind
-	verb, object := eventText(set.GetName(), action)
-	if err == nil {
-		r.events.Eventf(set, corev1.EventTypeNormal, "Successful"+verb, "%s %s in %s %s successful", verb, object, kind, set.GetName())
-	} else {
-		r.events.Eventf(set, corev1.EventTypeWarning, "Failed"+verb, "%s %s in %s %s failed error: %s", verb, object, kind, set.GetName(), err)
+	kind, name := r.kind.groupVersionKind().Kind, set.GetName()
+	object := "Pod " + name + "-" + strconv.Itoa(action.Ordinal)
+	switch verb := eventVerb(action.Verb); {
+	case action.Claim != nil && err == nil:
+		r.events.Eventf(set, corev1.EventTypeNormal, "Successful"+verb, "%s Claim %s %s in %s %s success", verb, action.Claim.Name, object, kind, name)
+	case action.Claim != nil:
+		r.events.Eventf(set, corev1.EventTypeWarning, "Failed"+verb, "%s Claim %s for %s in %s %s failed error: %s", verb, action.Claim.Name, object, kind, name, err)
+		if action.Verb == petset.CreateClaim {
+			r.events.Eventf(set, corev1.EventTypeWarning, "FailedCreate", "Create %s in %s %s failed error: failed to create PVC %s: %s", object, kind, name, action.Claim.Name, err)
+		}
+	case err == nil:
+		r.events.Eventf(set, corev1.EventTypeNormal, "Successful"+verb, "%s %s in %s %s successful", verb, object, kind, name)
+	default:
+		r.events.Eventf(set, corev1.EventTypeWarning, "Failed"+verb, "%s %s in %s %s failed error: %s", verb, object, kind, name, err)
 	}
 }
 
-func eventText(set string, action petset.Action) (verb, object string) {
-	switch action.Verb {
+func eventVerb(verb petset.Verb) string {
+	switch verb {
 	case petset.CreateClaim, petset.CreatePod:
-		verb = "Create"
-	case petset.UpdateClaim, petset.UpdatePod:
-		verb = "Update"
-	case petset.ResizePod:
-		verb = "Resize"
+		return "Create"
 	case petset.DeletePod:
-		verb = "Delete"
+		return "Delete"
+	case petset.ResizePod:
+		return "Resize"
+	default:
+		return "Update"
 	}
-	if action.Claim != nil {
-		return verb, fmt.Sprintf("Claim %s Pod %s-%d", action.Claim.Name, set, action.Ordinal)
-	}
-	return verb, "Pod " + action.Pod.Name
 }
 
 // tellRecreation names the cause when a pod is deleted because it ended.
