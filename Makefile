@@ -71,6 +71,8 @@ INTO ?= .
 generate: ## make what is made of the comments in api/
 	@mkdir -p $(INTO)/docs
 	go tool -modfile=tools/generate/go.mod controller-gen object crd:generateEmbeddedObjectMeta=true paths=./api/... output:object:dir=$(INTO)/api/v1alpha1 output:crd:dir=$(INTO)/api/v1alpha1/crd
+	@mkdir -p $(INTO)/internal/engine/addons
+	go tool -modfile=tools/generate/go.mod controller-gen 'rbac:roleName="mainstay:petset",fileName=petset-roles.yaml' paths=./internal/petset/controller output:rbac:dir=$(INTO)/internal/engine/addons
 	go run ./hack/definition $(INTO)/api/v1alpha1/crd/mainstay.dev_petsets.yaml
 	go run ./hack/petsetdocs $(INTO)/docs/petset.md
 

@@ -3,9 +3,14 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // patience is how long a pod may take to start before that is called a problem.
@@ -24,12 +29,30 @@ func problems(observed observation) []string {
 			found = append(found, fmt.Sprintf("claim %s/%s has lost its volume", claim.Namespace, claim.Name))
 		}
 	}
+	for _, set := range observed.sets {
+		if trouble := setTrouble(set); trouble != "" {
+			found = append(found, fmt.Sprintf("%s %s/%s is stuck: %s", strings.ToLower(set.Kind), set.Namespace, set.Name, trouble))
+		}
+	}
 	for _, pod := range observed.pods {
 		if trouble := podTrouble(pod, observed); trouble != "" {
 			found = append(found, fmt.Sprintf("pod %s/%s %s", pod.Namespace, pod.Name, trouble))
 		}
 	}
 	return found
+}
+
+// setTrouble is what keeps a set from getting on, unless that is a pod's trouble,
+// of which there is more to say than its set knows.
+func setTrouble(set *v1alpha1.PetSet) string {
+	stuck := meta.FindStatusCondition(set.Status.Conditions, v1alpha1.ConditionStuck)
+	switch {
+	case stuck == nil || stuck.Status != metav1.ConditionTrue:
+		return ""
+	case stuck.Reason == v1alpha1.ReasonImage, stuck.Reason == v1alpha1.ReasonCrash, stuck.Reason == v1alpha1.ReasonUnschedulable:
+		return ""
+	}
+	return stuck.Message
 }
 
 func nodeTrouble(node corev1.Node) string {

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/engine"
 )
 
@@ -30,11 +33,16 @@ type nodeReport struct {
 }
 
 type setReport struct {
-	Namespace string      `json:"namespace"`
-	Name      string      `json:"name"`
-	Wanted    int32       `json:"wanted"`
-	Ready     int32       `json:"ready"`
-	Pets      []petReport `json:"pets"`
+	Kind      string `json:"kind"` // petset or statefulset
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Wanted    int32  `json:"wanted"`
+	Ready     int32  `json:"ready"`
+	// WaitsFor says what a PetSet still waits for; empty when it is done.
+	WaitsFor string `json:"waitsFor,omitempty"`
+	// Stuck says what somebody has to do something about.
+	Stuck string      `json:"stuck,omitempty"`
+	Pets  []petReport `json:"pets"`
 }
 
 type petReport struct {
@@ -44,7 +52,7 @@ type petReport struct {
 	State   string `json:"state"`
 	Node    string `json:"node"`
 	Volume  string `json:"volume"`
-	DNSName string `json:"dnsName"`
+	DNSName string `json:"dnsName"` // empty when the set names no Service
 }
 
 type podCounts struct {
@@ -62,7 +70,7 @@ func describe(observed observation) report {
 		r.Sets = append(r.Sets, describeSet(set, observed))
 	}
 	for _, pod := range observed.pods {
-		if owner := metav1.GetControllerOf(&pod); owner != nil && owner.Kind == "StatefulSet" {
+		if owner := metav1.GetControllerOf(&pod); owner != nil && (owner.Kind == statefulSetKind.kind.Kind || owner.Kind == petSetKind.kind.Kind) {
 			continue
 		}
 		if pod.Status.Phase == corev1.PodRunning {
@@ -90,13 +98,14 @@ func describeNode(node corev1.Node) nodeReport {
 	return r
 }
 
-func describeSet(set appsv1.StatefulSet, observed observation) setReport {
-	r := setReport{Namespace: set.Namespace, Name: set.Name, Ready: set.Status.ReadyReplicas, Wanted: 1}
-	if set.Spec.Replicas != nil {
-		r.Wanted = *set.Spec.Replicas
+func describeSet(set *v1alpha1.PetSet, observed observation) setReport {
+	r := setReport{
+		Kind: strings.ToLower(set.Kind), Namespace: set.Namespace, Name: set.Name,
+		Ready: set.Status.ReadyReplicas, Wanted: wantedReplicas(set.Spec.Replicas),
+		WaitsFor: whatHolds(set, v1alpha1.ConditionProgressing), Stuck: whatHolds(set, v1alpha1.ConditionStuck),
 	}
 	for _, pod := range observed.pods {
-		if metav1.IsControlledBy(&pod, &set) {
+		if metav1.IsControlledBy(&pod, set) {
 			r.Pets = append(r.Pets, describePet(set, pod, observed.claims))
 		}
 	}
@@ -104,11 +113,21 @@ func describeSet(set appsv1.StatefulSet, observed observation) setReport {
 	return r
 }
 
-func describePet(set appsv1.StatefulSet, pod corev1.Pod, claims []corev1.PersistentVolumeClaim) petReport {
+// whatHolds is the message of a condition that is True.
+func whatHolds(set *v1alpha1.PetSet, condition string) string {
+	if found := meta.FindStatusCondition(set.Status.Conditions, condition); found != nil && found.Status == metav1.ConditionTrue {
+		return found.Message
+	}
+	return ""
+}
+
+func describePet(set *v1alpha1.PetSet, pod corev1.Pod, claims []corev1.PersistentVolumeClaim) petReport {
 	ordinal, _ := strconv.Atoi(pod.Labels[appsv1.PodIndexLabel])
 	r := petReport{
 		Ordinal: ordinal, Name: pod.Name, Ready: podReady(pod), State: podState(pod), Node: pod.Spec.NodeName,
-		DNSName: fmt.Sprintf("%s.%s.%s.svc.%s", pod.Name, set.Spec.ServiceName, pod.Namespace, engine.ClusterDomain),
+	}
+	if set.Spec.ServiceName != "" {
+		r.DNSName = fmt.Sprintf("%s.%s.%s.svc.%s", pod.Name, set.Spec.ServiceName, pod.Namespace, engine.ClusterDomain)
 	}
 	for _, volume := range pod.Spec.Volumes {
 		if volume.PersistentVolumeClaim == nil {

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/engine"
 )
 
@@ -51,7 +53,8 @@ type observation struct {
 	engine engine.State
 	now    time.Time
 	nodes  []corev1.Node
-	sets   []appsv1.StatefulSet
+	// sets of either kind: a StatefulSet has no field that a PetSet has not.
+	sets   []*v1alpha1.PetSet
 	pods   []corev1.Pod
 	claims []corev1.PersistentVolumeClaim
 	events []corev1.Event
@@ -76,27 +79,37 @@ func (o *options) observe(ctx context.Context) (observation, error) {
 	return observed, observed.read(ctx, client)
 }
 
-func (o *options) client() (kubernetes.Interface, error) {
+// clients of the engine's own cluster.
+type clients struct {
+	kubernetes.Interface
+	objects dynamic.Interface
+}
+
+func (o *options) client() (clients, error) {
 	file, err := o.kubeconfig()
 	if err != nil {
-		return nil, err
+		return clients{}, err
 	}
 	access, err := clientcmd.BuildConfigFromFlags("", file)
 	if err != nil {
-		return nil, err
+		return clients{}, err
 	}
 	access.QPS = -1 // a handful of requests; no reason to wait between them
-	return kubernetes.NewForConfig(access)
+	client, err := kubernetes.NewForConfig(access)
+	if err != nil {
+		return clients{}, err
+	}
+	objects, err := dynamic.NewForConfig(access)
+	return clients{client, objects}, err
 }
 
-func (observed *observation) read(ctx context.Context, client kubernetes.Interface) error {
+func (observed *observation) read(ctx context.Context, client clients) error {
 	all := metav1.ListOptions{}
 	nodes, err := client.CoreV1().Nodes().List(ctx, all)
 	if err != nil {
 		return err
 	}
-	sets, err := client.AppsV1().StatefulSets("").List(ctx, all)
-	if err != nil {
+	if observed.sets, err = listSets(ctx, client.objects); err != nil {
 		return err
 	}
 	pods, err := client.CoreV1().Pods("").List(ctx, all)
@@ -111,9 +124,29 @@ func (observed *observation) read(ctx context.Context, client kubernetes.Interfa
 	if err != nil {
 		return err
 	}
-	observed.nodes, observed.sets, observed.pods = nodes.Items, sets.Items, pods.Items
+	observed.nodes, observed.pods = nodes.Items, pods.Items
 	observed.claims, observed.events = claims.Items, events.Items
 	return nil
+}
+
+func listSets(ctx context.Context, objects dynamic.Interface) (sets []*v1alpha1.PetSet, err error) {
+	for _, kind := range []setKind{petSetKind, statefulSetKind} {
+		list, err := objects.Resource(kind.resource).List(ctx, metav1.ListOptions{})
+		if apierrors.IsNotFound(err) {
+			continue // the kind itself is not there: the engine is just starting
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			set, err := toPetSet(&list.Items[i])
+			if err != nil {
+				return nil, err
+			}
+			sets = append(sets, set)
+		}
+	}
+	return sets, nil
 }
 
 // waitForPets returns when every pet of every set is Ready.
@@ -152,7 +185,7 @@ func missingPets(observed observation) string {
 			}
 		}
 		if ready < int(described.Wanted) {
-			return fmt.Sprintf("waiting for %s/%s: %d of %d Ready", set.Namespace, set.Name, ready, described.Wanted)
+			return fmt.Sprintf("waiting for %s %s/%s: %d of %d Ready", described.Kind, set.Namespace, set.Name, ready, described.Wanted)
 		}
 	}
 	return ""

@@ -20,7 +20,10 @@ func (r report) print(out io.Writer) error {
 		fmt.Fprintf(out, "pods     %d outside of sets, %d of them Ready\n", r.Pods.Running, r.Pods.Ready)
 	}
 	for _, set := range r.Sets {
-		fmt.Fprintf(out, "\nset %s/%s: %d of %d Ready\n", set.Namespace, set.Name, set.Ready, set.Wanted)
+		fmt.Fprintf(out, "\n%s %s/%s: %d of %d Ready\n", set.Kind, set.Namespace, set.Name, set.Ready, set.Wanted)
+		if set.WaitsFor != "" {
+			fmt.Fprintf(out, "  waits for %s\n", set.WaitsFor)
+		}
 		if len(set.Pets) == 0 {
 			continue
 		}
@@ -28,7 +31,7 @@ func (r report) print(out io.Writer) error {
 		fmt.Fprintln(table, "  PET\tREADY\tSTATE\tNODE\tVOLUME\tDNS NAME")
 		for _, pet := range set.Pets {
 			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", pet.Name, yesNo(pet.Ready), pet.State,
-				orDash(pet.Node), orDash(pet.Volume), pet.DNSName)
+				orDash(pet.Node), orDash(pet.Volume), orDash(pet.DNSName))
 		}
 		if err := table.Flush(); err != nil {
 			return err

@@ -67,18 +67,11 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		if err := file.Execute(&text, values); err != nil {
 			return nil, err
 		}
-		decoder := yaml.NewYAMLOrJSONDecoder(&text, 4096)
-		for {
-			object := &unstructured.Unstructured{}
-			err := decoder.Decode(object)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", file.Name(), err)
-			}
-			objects = append(objects, object)
+		decoded, err := decodeObjects(&text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file.Name(), err)
 		}
+		objects = append(objects, decoded...)
 	}
 	definition, err := v1alpha1.PetSetDefinition()
 	if err != nil {
@@ -92,4 +85,20 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		objects = append(objects, &unstructured.Unstructured{Object: content})
 	}
 	return objects, nil
+}
+
+// decodeObjects reads the documents of a YAML file.
+func decodeObjects(from io.Reader) (objects []*unstructured.Unstructured, err error) {
+	decoder := yaml.NewYAMLOrJSONDecoder(from, 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, object)
+	}
 }

@@ -30,7 +30,7 @@ func runPetSets(ctx context.Context, paths Paths) error {
 	if err := waitForPetSets(ctx, access); err != nil {
 		return err
 	}
-	if err := petsetcontroller.Add(manager, petsetcontroller.Options{PetSets: true}); err != nil {
+	if err := petsetcontroller.Add(manager, petsetcontroller.Options{StatefulSets: true, PetSets: true}); err != nil {
 		return fmt.Errorf("controllers of StatefulSets and PetSets: %w", err)
 	}
 	return manager.Start(ctx)

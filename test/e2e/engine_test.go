@@ -22,6 +22,8 @@ func TestEngine(t *testing.T) {
 		{"pets have an identity, a claim and an order", trySet},
 		{"a claim begins to grow", startGrowing},
 		{"PetSets do more", tryPetSet},
+		{"rollouts", tryRollout},
+		{"adoption", tryAdopt},
 		{"volumes are as large as they were asked to be", tryVolumeSize},
 		{"names are answered", tryNames},
 		{"stateless neighbours", tryWorkloads},

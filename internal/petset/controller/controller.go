@@ -27,34 +27,48 @@ import (
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
-// The least that the controller may do. Owner references that block their
-// owner's deletion need the right to update the owner's finalizers.
+// The least that the controller may do. controller-gen makes cluster roles of
+// it: mainstay:petset for PetSets, to which mainstay:statefulset adds what
+// StatefulSets need.
 //
+// +kubebuilder:rbac:groups=mainstay.dev,resources=petsets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=mainstay.dev,resources=petsets/status,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apps,resources=statefulsets/status,verbs=update
-// +kubebuilder:rbac:groups=apps,resources=statefulsets/finalizers,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;update;patch;delete
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;update;patch;delete
-// +kubebuilder:rbac:groups="",resources=pods/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods/resize,verbs=update
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=list;watch;create;update
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+//
+// Drains:
 // +kubebuilder:rbac:groups="",resources=pods/exec,verbs=get;create
 // +kubebuilder:rbac:groups="",resources=pods/proxy,verbs=get
+//
+// What a set may depend on:
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get
 // +kubebuilder:rbac:groups="",resources=services,verbs=get
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=list
-// +kubebuilder:rbac:groups=mainstay.dev,resources=petsets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=mainstay.dev,resources=petsets/status,verbs=update
+//
+// Where the API server checks who sets owner references (its admission plugin
+// OwnerReferencesPermissionEnforcement), one that blocks the owner's deletion
+// needs the right to update the owner's finalizers, and changing those of a claim
+// the right to delete it:
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=delete
 // +kubebuilder:rbac:groups=mainstay.dev,resources=petsets/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create;update
-// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=pods/finalizers,verbs=update
+//
+// +kubebuilder:rbac:roleName="mainstay:statefulset",groups=apps,resources=statefulsets/status,verbs=update
+// +kubebuilder:rbac:roleName="mainstay:statefulset",groups=apps,resources=statefulsets/finalizers,verbs=update
 
 // The longest pause before a failed set is tried again. Whatever was in the
 // way may be gone at any time, and nothing else will tell.
 const maxRetryDelay = 30 * time.Second
 
-// Options of the controller. The zero value is good.
+// Options of the controller: one kind of sets, or both.
 type Options struct {
-	// PetSets are looked after, too. Their definition must be there.
+	// StatefulSets are looked after. Nobody else may do so.
+	StatefulSets bool
+	// PetSets are looked after. Their definition must be there.
 	PetSets bool
 	// MaxConcurrentReconciles is how many sets are worked on at once; 8 when
 	// zero.
@@ -78,23 +92,33 @@ func Add(mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("client of the set controllers: %w", err)
 	}
-	if err := addKind(mgr, options, statefulSets{client}, client); err != nil || !options.PetSets {
+	if options.StatefulSets {
+		if err := addKind(mgr, options, statefulSets{client}, client); err != nil {
+			return err
+		}
+	}
+	if !options.PetSets {
+		return nil
+	}
+	sets, err := newPetSets(mgr)
+	if err != nil {
 		return err
 	}
+	return addKind(mgr, options, sets, client)
+}
+
+func newPetSets(mgr ctrl.Manager) (petSets, error) {
 	if err := v1alpha1.AddToScheme(mgr.GetScheme()); err != nil {
-		return err
+		return petSets{}, err
 	}
 	config := rest.CopyConfig(mgr.GetConfig())
 	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON // there is no protobuf of them
 	direct, err := runtimeclient.New(config, runtimeclient.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme()})
 	if err != nil {
-		return fmt.Errorf("client of the PetSet controller: %w", err)
+		return petSets{}, fmt.Errorf("client of the PetSet controller: %w", err)
 	}
 	neighbours, err := informerOf(context.Background(), mgr.GetCache(), &apps.StatefulSet{})
-	if err != nil {
-		return err
-	}
-	return addKind(mgr, options, petSets{direct, neighbours}, client)
+	return petSets{direct, neighbours}, err
 }
 
 func addKind(mgr ctrl.Manager, options Options, kind kind, client kubernetes.Interface) error {

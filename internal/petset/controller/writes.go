@@ -97,21 +97,19 @@ func (w *writes) resolveDoubts(ctx context.Context, set types.NamespacedName) bo
 // look returns the object of a write in doubt; where it is gone, or never was,
 // the list that shows so, which is later than both.
 func (w *writes) look(ctx context.Context, d doubt) (metav1.Object, error) {
-	namespace, one := d.set.GetNamespace(), metav1.ListOptions{Limit: 1}
+	namespace, named := d.set.GetNamespace(), metav1.SingleObject(metav1.ObjectMeta{Name: d.name})
 	if d.resource == claimResource {
-		claim, err := w.client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, d.name, metav1.GetOptions{})
-		if !apierrors.IsNotFound(err) {
-			return claim, err
+		list, err := w.client.CoreV1().PersistentVolumeClaims(namespace).List(ctx, named)
+		if err != nil || len(list.Items) == 0 {
+			return &metav1.ObjectMeta{ResourceVersion: list.ResourceVersion}, err
 		}
-		list, err := w.client.CoreV1().PersistentVolumeClaims(namespace).List(ctx, one)
+		return &list.Items[0], nil
+	}
+	list, err := w.client.CoreV1().Pods(namespace).List(ctx, named)
+	if err != nil || len(list.Items) == 0 {
 		return &metav1.ObjectMeta{ResourceVersion: list.ResourceVersion}, err
 	}
-	pod, err := w.client.CoreV1().Pods(namespace).Get(ctx, d.name, metav1.GetOptions{})
-	if !apierrors.IsNotFound(err) {
-		return pod, err
-	}
-	list, err := w.client.CoreV1().Pods(namespace).List(ctx, one)
-	return &metav1.ObjectMeta{ResourceVersion: list.ResourceVersion}, err
+	return &list.Items[0], nil
 }
 
 const (

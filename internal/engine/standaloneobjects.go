@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"io"
+	"text/template"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
+)
+
+//go:embed standalone/install.yaml
+var standaloneInstall string
+
+// petSetRole is made of the markers in internal/petset/controller, and so is
+// exactly what that controller needs.
+const petSetRole = "mainstay:petset"
+
+// PrintStandaloneObjects writes, as YAML, what a Kubernetes needs for Standalone:
+// the definition of PetSets, the roles of the controller and of the users of
+// PetSets, and the controller's account. With the name of an image, whose entry
+// point must be this program, two replicas of the controller as well.
+func PrintStandaloneObjects(to io.Writer, namespace, image string) error {
+	objects, err := standaloneObjects(namespace, image)
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		text, err := yaml.Marshal(object)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(to, "---\n%s", text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func standaloneObjects(namespace, image string) ([]*unstructured.Unstructured, error) {
+	definition, err := v1alpha1.PetSetDefinition()
+	if err != nil {
+		return nil, err
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(definition)
+	if err != nil {
+		return nil, err
+	}
+	delete(content, "status") // the API server's own
+	objects := []*unstructured.Unstructured{{Object: content}}
+	for _, file := range []string{"addons/petset-roles.yaml", "addons/petset-users.yaml"} {
+		text, err := addonFiles.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		roles, err := decodeObjects(bytes.NewReader(text))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		for _, role := range roles {
+			if role.GetName() != statefulSetRole {
+				objects = append(objects, role)
+			}
+		}
+	}
+	install, err := installObjects(namespace, image)
+	return append(objects, install...), err
+}
+
+// statefulSetRole is for those who look after StatefulSets, too.
+const statefulSetRole = "mainstay:statefulset"
+
+func installObjects(namespace, image string) ([]*unstructured.Unstructured, error) {
+	file, err := template.New("install.yaml").Parse(standaloneInstall)
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	if err := file.Execute(&text, map[string]string{"Namespace": quoted(namespace), "Image": quoted(image)}); err != nil {
+		return nil, err
+	}
+	return decodeObjects(&text)
+}
+
+// quoted makes YAML take the text for what it is; empty stays empty.
+func quoted(text string) string {
+	if text == "" {
+		return ""
+	}
+	return fmt.Sprintf("%q", text)
+}
