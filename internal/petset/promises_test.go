@@ -3,195 +3,147 @@ package petset
 import (
 	"errors"
 	"fmt"
+	"slices"
+
+	apps "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // promised checks a plan against what the set's users are promised. It is
 // written from the promises, not from the rules.
 func promised(o Observation, plan Plan) error {
 	view := newRound(o)
-	last := Stage(0)
-	scaledIn, updated := 0, 0
-	done := map[string]bool{}
-	for _, a := range plan.Actions {
-		did := string(a.Verb) + " " + a.Object()
-		if done[did] {
-			return fmt.Errorf("%s: twice", did)
-		}
-		done[did] = true
-		if a.Stage < last {
-			return fmt.Errorf("stage %d comes after stage %d", a.Stage, last)
-		}
-		last = a.Stage
-		var err error
-		switch {
-		case o.Set.Deleting:
-			err = fmt.Errorf("a set under deletion acts")
-		case a.Verb == CreatePod:
-			err = view.mayStart(a)
-		case a.Verb == DeletePod && a.Pod.DeletionTimestamp != nil:
-			err = fmt.Errorf("it goes already")
-		case a.Verb == DeletePod && a.Stage == StageScaleIn:
-			scaledIn++
-			err = errors.Join(view.mayScaleIn(a, scaledIn), view.claimIsMarked(a, plan))
-		case a.Verb == DeletePod && a.Stage == StageUpdate:
-			updated++
-			err = view.mayUpdate(a, updated)
-		case a.Verb == DeletePod && !(pet{pod: a.Pod}).finished():
-			err = view.mayReplaceBroken(a)
-		case a.Claim != nil:
-			err = view.mayOwn(a)
-		}
+	updated, scaledIn := 0, 0
+	for i, a := range plan.Actions {
+		err := firstOf(
+			func() error { return mayActAtAll(o) },
+			func() error { return comesInOrder(plan.Actions[:i], a) },
+			func() error { return view.isOurs(a) },
+			func() error {
+				switch a.Verb {
+				case CreatePod:
+					return view.mayStart(a, plan.Actions[:i])
+				case DeletePod:
+					return view.mayDelete(a, plan, &scaledIn, &updated)
+				case UpdatePod:
+					return view.mayChange(a, plan, &updated)
+				case ResizePod, DrainPod:
+					return view.mayGoOn(a)
+				}
+				return errors.Join(view.mayOwn(a), view.mayResizeClaim(a))
+			})
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", a.Verb, a.Object(), err)
 		}
 	}
-	return statusMakesSense(o, plan)
+	return firstOf(func() error { return view.sparesClaims(plan) }, func() error { return statusMakesSense(o, plan) })
+}
+
+func firstOf(checks ...func() error) error {
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mayActAtAll(o Observation) error {
+	switch {
+	case o.Set.Deleting:
+		return fmt.Errorf("a set under deletion acts")
+	case o.NameTaken != "":
+		return fmt.Errorf("another set has the name")
+	}
+	return nil
+}
+
+// Stages follow each other, and nothing is written twice from one view: the
+// second write would be refused.
+func comesInOrder(before []Action, a Action) error {
+	for _, b := range before {
+		writes := func(verb Verb) bool { return verb != DeletePod }
+		switch {
+		case b.Stage > a.Stage:
+			return fmt.Errorf("stage %d comes after stage %d", a.Stage, b.Stage)
+		case b.Object() == a.Object() && (b.Claim == nil) == (a.Claim == nil) && (b.Verb == a.Verb || writes(a.Verb) && writes(b.Verb)):
+			return fmt.Errorf("it comes after %s of the same object in one plan", b.Verb)
+		}
+	}
+	return nil
+}
+
+// Nothing is touched that is not the set's own.
+func (r *round) isOurs(a Action) error {
+	if a.Pod == nil || a.Verb == CreatePod {
+		return nil
+	}
+	if was := r.seen(a.Pod); was == nil || was.UID != a.Pod.UID || was.ResourceVersion != a.Pod.ResourceVersion {
+		return fmt.Errorf("that is not one of the set's pods as they were observed")
+	}
+	return nil
+}
+
+func (r *round) seen(pod *corev1.Pod) *corev1.Pod {
+	i := slices.IndexFunc(r.Pods, func(p *corev1.Pod) bool { return p.Name == pod.Name })
+	if i < 0 {
+		return nil
+	}
+	return r.Pods[i]
 }
 
 // Never two pods of one identity; in an ordered set none before those before
-// it are available; none on a claim that is going.
-func (r *round) mayStart(a Action) error {
-	for _, pod := range r.Pods {
-		if pod.Name == a.Pod.Name {
-			return fmt.Errorf("there is a pod of that name")
-		}
-	}
-	if !r.Set.Contains(a.Ordinal) || !r.Set.IsMember(a.Pod) {
+// it are available; none on a claim that is going, or without its claims; the
+// first not before what the set depends on.
+func (r *round) mayStart(a Action, before []Action) error {
+	switch {
+	case r.seen(a.Pod) != nil:
+		return fmt.Errorf("there is a pod of that name")
+	case !r.Set.Contains(a.Ordinal) || !r.Set.IsMember(a.Pod):
 		return fmt.Errorf("the set should not have it")
+	case len(r.Pods) == 0 && len(r.Unready) > 0:
+		return fmt.Errorf("the set depends on %v", r.Unready)
+	case a.Pod.Labels[apps.StatefulSetRevisionLabel] != r.wantedRevision(a).Name:
+		return fmt.Errorf("it should start on revision %s", r.wantedRevision(a).Name)
 	}
 	for _, p := range r.replicas {
 		if !r.Set.Parallel && p.ordinal < a.Ordinal && p.unavailable(r.Set.MinReadySeconds, r.Now) {
 			return fmt.Errorf("%s is not available", p.name)
 		}
 	}
-	for _, volume := range a.Pod.Spec.Volumes {
-		claim := r.Claims[volume.PersistentVolumeClaim.ClaimName]
-		if claim == nil {
-			continue
-		}
-		condemned := r.Set.Retention.DeleteWhenScaled && len(claim.OwnerReferences) > 0 && claim.OwnerReferences[0].Kind == "Pod"
-		if claim.DeletionTimestamp != nil || condemned {
-			return fmt.Errorf("claim %s is going", claim.Name)
-		}
-	}
-	return nil
-}
-
-// What is to go with a pet is the pod's before the pod goes.
-func (r *round) claimIsMarked(a Action, plan Plan) error {
-	claim := r.Claims[r.Set.ClaimName("data", a.Ordinal)]
-	for _, b := range plan.Actions {
-		if b.Verb == UpdateClaim && b.Ordinal == a.Ordinal {
-			claim = b.Claim
-		}
-	}
-	if r.Set.Retention.DeleteWhenScaled && claim != nil && len(claim.OwnerReferences) == 0 {
-		return fmt.Errorf("claim %s would be left behind", claim.Name)
-	}
-	return nil
-}
-
-// Only what the set should not have; in an ordered set one at a time, and
-// nothing before what comes after it is gone.
-func (r *round) mayScaleIn(a Action, count int) error {
-	if r.Set.Contains(a.Ordinal) {
-		return fmt.Errorf("the set should have it")
-	}
-	if r.Set.Parallel {
-		return nil
-	}
-	if count > 1 {
-		return fmt.Errorf("a second one goes")
-	}
-	for _, p := range r.condemned {
-		if p.ordinal > a.Ordinal {
-			return fmt.Errorf("%s should go first", p.name)
-		}
-	}
-	for _, p := range r.replicas {
-		if p.unavailable(r.Set.MinReadySeconds, r.Now) {
-			return fmt.Errorf("%s is not available", p.name)
+	for i := range r.Set.ClaimTemplates {
+		name := r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, a.Ordinal)
+		claim := r.Claims[name]
+		isIt := func(b Action) bool { return b.Verb == CreateClaim && b.Claim.Name == name }
+		switch {
+		case !slices.Contains(claimsOf(a.Pod), name):
+			return fmt.Errorf("it does not mount claim %s", name)
+		case claim == nil && !slices.ContainsFunc(before, isIt):
+			return fmt.Errorf("nobody made claim %s", name)
+		case claim == nil:
+		case claim.DeletionTimestamp != nil || ownedByPod(claim):
+			return fmt.Errorf("claim %s is going", name)
 		}
 	}
 	return nil
 }
 
-// Only where the set says so, and a pod that is neither ready nor on the
-// revision that it should be on.
-func (r *round) mayReplaceBroken(a Action) error {
-	p := pet{pod: a.Pod}
-	wanted := r.Update.Name
+func ownedByPod(claim *corev1.PersistentVolumeClaim) bool {
+	return len(claim.OwnerReferences) > 0 && claim.OwnerReferences[0].Kind == "Pod"
+}
+
+// wantedRevision: below the partition the current one, else the update.
+func (r *round) wantedRevision(a Action) Revision {
 	if partition := r.Set.Update.Partition; partition != nil && r.index(a) < *partition {
-		wanted = r.Current.Name
+		return r.Current
 	}
-	switch {
-	case !r.Set.ReplaceBroken:
-		return fmt.Errorf("a pod that has not ended is deleted to keep it")
-	case r.Set.Update.OnDelete:
-		return fmt.Errorf("the set is updated on deletion only")
-	case p.ready():
-		return fmt.Errorf("it is ready")
-	case p.revision() == wanted:
-		return fmt.Errorf("it is on the revision that is wanted")
-	}
-	return nil
-}
-
-func (r *round) unavailableNow() int {
-	count := 0
-	for _, p := range r.replicas {
-		if p.unavailable(r.Set.MinReadySeconds, r.Now) {
-			count++
-		}
-	}
-	return count
+	return r.Update
 }
 
 // index is the place of an action's pet among those that should exist.
 func (r *round) index(a Action) int {
 	index, _ := r.Set.Ordinals.Index(a.Ordinal)
 	return index
-}
-
-// Only a pod of another revision, at or above the partition, and no more of
-// them than may be unavailable.
-func (r *round) mayUpdate(a Action, count int) error {
-	p := pet{pod: a.Pod}
-	limit, unavailable := 1, count
-	if r.Set.Update.MaxUnavailable != nil {
-		limit = *r.Set.Update.MaxUnavailable
-		unavailable += r.unavailableNow()
-	}
-	switch {
-	case r.Set.Update.OnDelete:
-		return fmt.Errorf("the set is updated on deletion only")
-	case p.revision() == r.Update.Name:
-		return fmt.Errorf("it is on the update revision")
-	case r.index(a) < *r.Set.Update.Partition:
-		return fmt.Errorf("it is below the partition")
-	case unavailable > limit:
-		return fmt.Errorf("%d are unavailable, %d may be", unavailable, limit)
-	}
-	for _, other := range r.replicas {
-		if !r.Set.Parallel && other.unavailable(r.Set.MinReadySeconds, r.Now) {
-			return fmt.Errorf("%s is not available", other.name)
-		}
-	}
-	return nil
-}
-
-// Garbage collection may get a claim only as the retention policy says: with
-// its pod when it was scaled away, with the set when that goes.
-func (r *round) mayOwn(a Action) error {
-	for _, owner := range a.Claim.OwnerReferences {
-		switch {
-		case owner.Kind == "Pod" && (!r.Set.Retention.DeleteWhenScaled || r.Set.Contains(a.Ordinal)):
-			return fmt.Errorf("its pod owns it")
-		case owner.Kind == "StatefulSet" && !r.Set.Retention.DeleteWhenDeleted:
-			return fmt.Errorf("its set owns it")
-		}
-	}
-	return nil
 }
 
 // The API server refuses a status that does not.

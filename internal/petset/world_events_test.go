@@ -1,0 +1,43 @@
+package petset
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// look remembers what a decision rests on.
+func (c *controllerProcess) look(w *world, now time.Time, recheckAfter time.Duration) {
+	c.looked, c.pods = []any{w.sets.view(), w.claims.seen, w.revisions.seen, w.nameTaken}, w.pods.view()
+	c.recheckAt = time.Time{}
+	if recheckAfter > 0 {
+		c.recheckAt = now.Add(recheckAfter)
+	}
+}
+
+// woken: an event came that the controller looks at, a write failed, or it is
+// time. A running drain is no event, nor is it that a dependency became ready.
+func (c *controllerProcess) woken(w *world) bool {
+	now := []any{w.sets.truth(), len(w.claims.states) - 1, len(w.revisions.states) - 1, w.nameTaken}
+	if c.failed || !slices.Equal(c.looked, now) || !c.recheckAt.IsZero() && !w.now.Before(c.recheckAt) {
+		return true
+	}
+	pods := w.pods.truth()
+	if len(pods) != len(c.pods) {
+		return true
+	}
+	for name, pod := range pods {
+		if before := c.pods[name]; before == nil || podEvent(before, pod) {
+			return true
+		}
+	}
+	return false
+}
+
+// podEvent: the controller's watch lets the change of a pod through.
+func podEvent(old, now *corev1.Pod) bool {
+	return old != now && (old.UID != now.UID || old.Status.Phase != now.Status.Phase || (old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
+		(pet{pod: old}).ready() != (pet{pod: now}).ready() || AttentionTo(old) != AttentionTo(now) || !maps.Equal(old.Labels, now.Labels))
+}
