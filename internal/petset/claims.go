@@ -89,6 +89,9 @@ func (r *round) updateOwners(p pet, claim *corev1.PersistentVolumeClaim, former 
 
 // ClaimsToObserve are the names of all claims that a decision may need to know.
 func (s Set) ClaimsToObserve(pods []*corev1.Pod) []string {
+	if len(s.ClaimTemplates) == 0 && !s.ClaimsFollow {
+		return nil
+	}
 	names := make([]string, 0, len(s.ClaimTemplates)*max(s.Replicas, len(pods)))
 	all := func(ordinal int) {
 		for i := range s.ClaimTemplates {

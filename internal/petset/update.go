@@ -117,7 +117,7 @@ func (r *round) writesPods() bool {
 // label: an override for others is no reason to replace them. It reports whether
 // there were any; then nothing else is updated in this plan.
 func (r *round) relabel() (some bool) {
-	if len(r.Update.overridden) == 0 && len(r.Former) == 0 && len(r.Current.overridden) == 0 {
+	if !r.anyOverrides() {
 		return false
 	}
 	for _, p := range r.updateOrder() {
@@ -127,6 +127,17 @@ func (r *round) relabel() (some bool) {
 		}
 	}
 	return some
+}
+
+// anyOverrides: some revision has overrides. Without any, no two revisions make
+// the same pod.
+func (r *round) anyOverrides() bool {
+	for _, former := range r.Former {
+		if len(former.overridden) > 0 {
+			return true
+		}
+	}
+	return len(r.Update.overridden)+len(r.Current.overridden) > 0
 }
 
 // sameOn: the pet's pod would be made from the same template on the other

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	runtimeclient "sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -136,6 +137,9 @@ func addKind(mgr ctrl.Manager, options Options, kind kind, client kubernetes.Int
 	}
 	c, err := controller.New(name, mgr, controller.Options{
 		MaxConcurrentReconciles: options.MaxConcurrentReconciles,
+		// First come, first served: the other queue lets what was there at the
+		// start wait for as long as anything else happens.
+		UsePriorityQueue: ptr.To(false),
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 			10*time.Millisecond, maxRetryDelay),
 		Reconciler: newReconciler(kind, client, caches, recorder, drains, options.MaxConcurrentWrites),
