@@ -23,7 +23,7 @@ demo: packages build image ## start Mainstay and a PostgreSQL of three pets on i
 
 .PHONY: test
 test: packages build ## pass every test, those on real engines included
-	@$(MAKE) --no-print-directory --jobs=2 check test-e2e
+	@$(MAKE) --no-print-directory --jobs=2 test-e2e check
 
 # The tests on real engines wait more than they compute: what computes runs
 # beside them, and makes way.
