@@ -65,17 +65,16 @@ test-upstream: ## play scenarios with upstream's StatefulSet controller and ours
 lint: ## check style, import layers, that decisions stay pure, and what is generated
 	$(NICE) go tool -modfile=tools/go.mod golangci-lint run ./...
 	shellcheck hack/packages hack/build test/machine/run test/machine/inside examples/postgres/build-image examples/postgres/demo .ci/run
-	@rm -rf build/generated && $(MAKE) --no-print-directory generate INTO=build/generated
-	@cd build/generated && for file in $$(find * -type f); do cmp "$$file" "../../$$file" || { echo "$$file is not what the comments in api/ make: run make generate"; exit 1; }; done
+	@rm -rf build/_generated && $(MAKE) --no-print-directory generate INTO=build/_generated
+	@cd build/_generated && for file in $$(find * -type f); do cmp "$$file" "../../$$file" || { echo "$$file is not what the comments in api/ make: run make generate"; exit 1; }; done
 
 # Where `generate` writes; `lint` has it write elsewhere, and compares.
 INTO ?= .
 
 .PHONY: generate
 generate: ## make what is made of the comments in api/
-	@mkdir -p $(INTO)/docs
+	@mkdir -p $(INTO)/docs $(INTO)/internal/engine/addons
 	go tool -modfile=tools/generate/go.mod controller-gen object crd:generateEmbeddedObjectMeta=true paths=./api/... output:object:dir=$(INTO)/api/v1alpha1 output:crd:dir=$(INTO)/api/v1alpha1/crd
-	@mkdir -p $(INTO)/internal/engine/addons
 	go tool -modfile=tools/generate/go.mod controller-gen 'rbac:roleName="mainstay:petset",fileName=petset-roles.yaml' paths=./internal/petset/controller output:rbac:dir=$(INTO)/internal/engine/addons
 	go run ./hack/definition $(INTO)/api/v1alpha1/crd/mainstay.dev_petsets.yaml
 	go run ./hack/petsetdocs $(INTO)/docs/petset.md

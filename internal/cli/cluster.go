@@ -67,13 +67,9 @@ func (c *cluster) choose() error {
 	if *c.flags.KubeConfig != "" || os.Getenv("KUBECONFIG") != "" {
 		return nil
 	}
-	file, err := c.options.kubeconfig()
-	if err != nil {
-		return fmt.Errorf("%w; or name another cluster with --kubeconfig FILE", err)
-	}
 	// Not the flag: what is handed to kubectl reads the variable as well.
-	if err := os.Setenv("KUBECONFIG", file); err != nil {
-		return err
+	if err := c.options.useOwnCluster(); err != nil {
+		return fmt.Errorf("%w; or name another cluster with --kubeconfig FILE", err)
 	}
 	*c.flags.CacheDir = c.options.paths().KubectlCache()
 	return nil

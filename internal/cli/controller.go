@@ -60,7 +60,7 @@ as its entry point. The program needs nothing beside itself, so that this makes 
   FROM scratch
   COPY mainstay /mainstay
   ENTRYPOINT ["/mainstay"]`,
-		Example: `  mainstay controller manifests --image registry.example.com/mainstay:1 | kubectl apply -f -`,
+		Example: `  mainstay controller manifests --image IMAGE | kubectl apply -f -`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return engine.PrintStandaloneObjects(o.out, namespace, image)

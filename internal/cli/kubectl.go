@@ -24,14 +24,7 @@ Mainstay's unless you set that variable yourself.`,
 		},
 		RunE: func(_ *cobra.Command, arguments []string) error {
 			if os.Getenv("KUBECONFIG") == "" {
-				file, err := o.kubeconfig()
-				if err != nil {
-					return err
-				}
-				if err := os.Setenv("KUBECONFIG", file); err != nil {
-					return err
-				}
-				if err := o.keepCacheHere(); err != nil {
+				if err := o.useOwnCluster(); err != nil {
 					return err
 				}
 			}
@@ -41,15 +34,23 @@ Mainstay's unless you set that variable yourself.`,
 	}
 }
 
-// keepCacheHere has kubectl remember what the API knows in the data directory. By
-// itself it would do so under the API's address, in the home directory: the next
-// cluster on this machine has the same one.
-func (o *options) keepCacheHere() error {
-	const variable = "KUBECACHEDIR"
-	if os.Getenv(variable) != "" {
+// useOwnCluster has kubectl's code speak to the engine's cluster, and remember
+// what its API knows in the data directory. By itself it would do so under the
+// API's address, in the home directory: the next cluster on this machine has the
+// same one.
+func (o *options) useOwnCluster() error {
+	file, err := o.kubeconfig()
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv("KUBECONFIG", file); err != nil {
+		return err
+	}
+	const cache = "KUBECACHEDIR"
+	if os.Getenv(cache) != "" {
 		return nil
 	}
-	return os.Setenv(variable, o.paths().KubectlCache())
+	return os.Setenv(cache, o.paths().KubectlCache())
 }
 
 func runKubectl(arguments []string) int {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
@@ -22,12 +23,7 @@ func toPetSet(object *unstructured.Unstructured) (*v1alpha1.PetSet, error) {
 }
 
 // wantedReplicas is how many pets a set should have; the API's default is one.
-func wantedReplicas(replicas *int32) int32 {
-	if replicas == nil {
-		return 1
-	}
-	return *replicas
-}
+func wantedReplicas(replicas *int32) int32 { return ptr.Deref(replicas, 1) }
 
 // selects reports whether the selector of a set matches the labels.
 func selects(set *unstructured.Unstructured, of map[string]string) bool {

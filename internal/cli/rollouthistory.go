@@ -25,15 +25,7 @@ func rolloutHistory(call rolloutCall, object *unstructured.Unstructured) error {
 	if number < 0 {
 		return fmt.Errorf("revision must be a positive integer: %d", number)
 	}
-	set, err := toPetSet(object)
-	if err != nil {
-		return err
-	}
-	client, err := call.factory.KubernetesClientSet()
-	if err != nil {
-		return err
-	}
-	revisions, err := revisionsOf(call.ctx, client, set)
+	set, revisions, err := call.revisions(object)
 	if err != nil {
 		return err
 	}

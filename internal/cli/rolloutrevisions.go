@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,22 +9,29 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
-// revisionsOf returns the ControllerRevisions of a set, the oldest first.
-func revisionsOf(ctx context.Context, client kubernetes.Interface, set *v1alpha1.PetSet) ([]appsv1.ControllerRevision, error) {
-	list, err := client.AppsV1().ControllerRevisions(set.Namespace).List(ctx, metav1.ListOptions{
+// revisions returns a set and its ControllerRevisions, the oldest first.
+func (call rolloutCall) revisions(object *unstructured.Unstructured) (*v1alpha1.PetSet, []appsv1.ControllerRevision, error) {
+	set, err := toPetSet(object)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := call.factory.KubernetesClientSet()
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := client.AppsV1().ControllerRevisions(set.Namespace).List(call.ctx, metav1.ListOptions{
 		LabelSelector: metav1.FormatLabelSelector(set.Spec.Selector),
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	own := slices.DeleteFunc(list.Items, func(r appsv1.ControllerRevision) bool { return !metav1.IsControlledBy(&r, set) })
 	slices.SortFunc(own, func(a, b appsv1.ControllerRevision) int { return cmp.Compare(a.Revision, b.Revision) })
-	return own, nil
+	return set, own, nil
 }
 
 // revisionContent is what pods of a revision are made from.

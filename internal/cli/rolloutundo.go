@@ -26,15 +26,7 @@ func rolloutUndo(call rolloutCall, object *unstructured.Unstructured) error {
 	if err != nil {
 		return err
 	}
-	set, err := toPetSet(object)
-	if err != nil {
-		return err
-	}
-	client, err := call.factory.KubernetesClientSet()
-	if err != nil {
-		return err
-	}
-	revisions, err := revisionsOf(call.ctx, client, set)
+	set, revisions, err := call.revisions(object)
 	if err != nil {
 		return err
 	}

@@ -73,11 +73,12 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, decoded...)
 	}
-	definition, err := v1alpha1.PetSetDefinition()
+	definition, err := definitionObject()
 	if err != nil {
 		return nil, err
 	}
-	for _, object := range append(volumeObjects(), definition) {
+	objects = append(objects, definition)
+	for _, object := range volumeObjects() {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
 			return nil, err
@@ -85,6 +86,18 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		objects = append(objects, &unstructured.Unstructured{Object: content})
 	}
 	return objects, nil
+}
+
+// definitionObject is the definition of PetSets, without a status: that is the API
+// server's own.
+func definitionObject() (*unstructured.Unstructured, error) {
+	definition, err := v1alpha1.PetSetDefinition()
+	if err != nil {
+		return nil, err
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(definition)
+	delete(content, "status")
+	return &unstructured.Unstructured{Object: content}, err
 }
 
 // decodeObjects reads the documents of a YAML file.

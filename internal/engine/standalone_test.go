@@ -23,7 +23,7 @@ func TestStandaloneObjects(t *testing.T) {
 		want  []string
 	}{
 		{"", without},
-		{"registry.example.com/mainstay:1", append(slices.Clone(without), "Deployment there/mainstay-controller")},
+		{"example/mainstay:1", append(slices.Clone(without), "Deployment there/mainstay-controller")},
 	} {
 		objects, err := standaloneObjects("there", test.image)
 		if err != nil {

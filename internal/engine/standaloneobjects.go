@@ -8,10 +8,7 @@ import (
 	"text/template"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
-
-	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 //go:embed standalone/install.yaml
@@ -43,16 +40,11 @@ func PrintStandaloneObjects(to io.Writer, namespace, image string) error {
 }
 
 func standaloneObjects(namespace, image string) ([]*unstructured.Unstructured, error) {
-	definition, err := v1alpha1.PetSetDefinition()
+	definition, err := definitionObject()
 	if err != nil {
 		return nil, err
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(definition)
-	if err != nil {
-		return nil, err
-	}
-	delete(content, "status") // the API server's own
-	objects := []*unstructured.Unstructured{{Object: content}}
+	objects := []*unstructured.Unstructured{definition}
 	for _, file := range []string{"addons/petset-roles.yaml", "addons/petset-users.yaml"} {
 		text, err := addonFiles.ReadFile(file)
 		if err != nil {

@@ -21,10 +21,8 @@ func (r *round) changeClaims() {
 	}
 	r.stage = StageClaims
 	for _, p := range r.replicas {
-		for i := range r.Set.ClaimTemplates {
-			template := &r.Set.ClaimTemplates[i]
-			name := r.Set.ClaimName(template.Name, p.ordinal)
-			if claim := r.Claims[name]; claim != nil && !r.writes(name) {
+		for template, claim := range r.claimsOf(p) {
+			if claim != nil && !r.writes(claim.Name) {
 				r.changeClaim(p, claim, template)
 			}
 		}
@@ -90,8 +88,7 @@ func (r *round) grownAfterStart(p pet) bool {
 	if !r.Set.ClaimsFollow || p.pod == nil || p.pod.Status.StartTime == nil {
 		return false
 	}
-	for i := range r.Set.ClaimTemplates {
-		claim := r.Claims[r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)]
+	for _, claim := range r.claimsOf(p) {
 		if since, waits := waitsForRestart(claim, p.pod); waits && r.mounts(p, claim) {
 			left := since.Add(patienceWithKubelet).Sub(r.Now)
 			if left <= 0 || claimCondition(claim, corev1.PersistentVolumeClaimNodeResizeError) != nil {
@@ -133,9 +130,7 @@ func (r *round) claimTrouble(p pet) string {
 	if !r.Set.ClaimsFollow {
 		return ""
 	}
-	for i := range r.Set.ClaimTemplates {
-		template := &r.Set.ClaimTemplates[i]
-		claim := r.Claims[r.Set.ClaimName(template.Name, p.ordinal)]
+	for template, claim := range r.claimsOf(p) {
 		if claim == nil {
 			continue
 		}

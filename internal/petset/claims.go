@@ -1,6 +1,7 @@
 package petset
 
 import (
+	"iter"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,12 +26,23 @@ func (s Set) newClaim(template *corev1.PersistentVolumeClaim, p pet) *corev1.Per
 	return claim
 }
 
+// claimsOf goes through the set's claim templates, each with the pet's claim of it,
+// or nil.
+func (r *round) claimsOf(p pet) iter.Seq2[*corev1.PersistentVolumeClaim, *corev1.PersistentVolumeClaim] {
+	return func(yield func(template, claim *corev1.PersistentVolumeClaim) bool) {
+		for i := range r.Set.ClaimTemplates {
+			template := &r.Set.ClaimTemplates[i]
+			if !yield(template, r.Claims[r.Set.ClaimName(template.Name, p.ordinal)]) {
+				return
+			}
+		}
+	}
+}
+
 // createMissingClaims plans the claims that the pet should have and has not.
 func (r *round) createMissingClaims(p pet, why string) {
-	for i := range r.Set.ClaimTemplates {
-		template := &r.Set.ClaimTemplates[i]
-		name := r.Set.ClaimName(template.Name, p.ordinal)
-		if r.Claims[name] == nil {
+	for template, claim := range r.claimsOf(p) {
+		if claim == nil {
 			r.act(Action{Verb: CreateClaim, Ordinal: p.ordinal, Claim: r.Set.newClaim(template, p), Reason: why})
 		}
 	}
@@ -39,9 +51,8 @@ func (r *round) createMissingClaims(p pet, why string) {
 // updateClaimOwners plans the owner references that the retention policy asks
 // for on the pet's claims.
 func (r *round) updateClaimOwners(p pet) {
-	for i := range r.Set.ClaimTemplates {
-		name := r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)
-		r.updateOwners(p, r.Claims[name], false)
+	for _, claim := range r.claimsOf(p) {
+		r.updateOwners(p, claim, false)
 	}
 	for _, name := range r.Set.formerClaims(p) {
 		r.updateOwners(p, r.Claims[name], true)
@@ -116,8 +127,7 @@ func (s Set) ClaimsToObserve(pods []*corev1.Pod) []string {
 // claimConflict tells the user of a claim of the pet whose retention policy
 // cannot be followed. Empty when there is none.
 func (r *round) claimConflict(p pet) string {
-	for i := range r.Set.ClaimTemplates {
-		claim := r.Claims[r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)]
+	for _, claim := range r.claimsOf(p) {
 		if claim != nil && r.Set.conflicting(claim.OwnerReferences, p) {
 			// Upstream's words, as they are: people match on them.
 			return "PersistentVolumeClaim " + claim.Name + " has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim"
@@ -128,8 +138,7 @@ func (r *round) claimConflict(p pet) string {
 
 // unusableClaim names a claim that a new pod must not be bound to, and why.
 func (r *round) unusableClaim(p pet) (why string) {
-	for i := range r.Set.ClaimTemplates {
-		claim := r.Claims[r.Set.ClaimName(r.Set.ClaimTemplates[i].Name, p.ordinal)]
+	for _, claim := range r.claimsOf(p) {
 		switch {
 		case claim == nil:
 		case claim.DeletionTimestamp != nil:

@@ -34,12 +34,7 @@ type Trouble struct {
 func conditions(before []metav1.Condition, plan Plan) []metav1.Condition {
 	after := append([]metav1.Condition{}, before...)
 	set := func(kind string, is bool, reason, message string) {
-		status := metav1.ConditionFalse
-		if is {
-			status = metav1.ConditionTrue
-		}
-		meta.SetStatusCondition(&after, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message,
-			ObservedGeneration: plan.Status.ObservedGeneration, LastTransitionTime: metav1.NewTime(plan.Now.Truncate(time.Second))})
+		setCondition(&after, plan.Status.ObservedGeneration, plan.Now, kind, is, reason, message)
 	}
 	if missing := plan.Wanted - int(plan.Status.AvailableReplicas); missing > 0 {
 		set(v1alpha1.ConditionAvailable, false, reasonUnavailable,
@@ -61,6 +56,15 @@ func conditions(before []metav1.Condition, plan Plan) []metav1.Condition {
 		set(v1alpha1.ConditionStuck, false, reasonNothingStuck, "")
 	}
 	return after
+}
+
+func setCondition(in *[]metav1.Condition, generation int64, now time.Time, kind string, is bool, reason, message string) {
+	status := metav1.ConditionFalse
+	if is {
+		status = metav1.ConditionTrue
+	}
+	meta.SetStatusCondition(in, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now.Truncate(time.Second))})
 }
 
 // trouble returns that of the first pet that has any.

@@ -4,15 +4,13 @@ import (
 	"fmt"
 
 	discovery "k8s.io/api/discovery/v1"
+	"k8s.io/utils/ptr"
 )
 
 // ReplicasLacking says what a set that others depend on lacks. Empty: it is as
 // it should be. A set without a number of replicas has one.
 func ReplicasLacking(generation, observed int64, replicas *int32, available int32) string {
-	wanted := int32(1)
-	if replicas != nil {
-		wanted = *replicas
-	}
+	wanted := ptr.Deref(replicas, 1)
 	switch {
 	case observed < generation:
 		return "whose last change nobody has looked at yet"

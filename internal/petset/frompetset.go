@@ -5,7 +5,6 @@ import (
 	"time"
 
 	apps "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	appsdefaults "k8s.io/kubernetes/pkg/apis/apps/v1"
 	"k8s.io/utils/ptr"
@@ -128,13 +127,7 @@ func StatusOfPetSet(set *v1alpha1.PetSet, plan Plan) v1alpha1.PetSetStatus {
 func InvalidStatus(set *v1alpha1.PetSet, err error, now time.Time) v1alpha1.PetSetStatus {
 	status := *set.Status.DeepCopy()
 	status.ObservedGeneration = set.Generation
-	for _, kind := range []string{v1alpha1.ConditionProgressing, v1alpha1.ConditionStuck} {
-		is := metav1.ConditionFalse
-		if kind == v1alpha1.ConditionStuck {
-			is = metav1.ConditionTrue
-		}
-		meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: is, Reason: v1alpha1.ReasonInvalid,
-			Message: err.Error(), ObservedGeneration: set.Generation, LastTransitionTime: metav1.NewTime(now.Truncate(time.Second))})
-	}
+	setCondition(&status.Conditions, set.Generation, now, v1alpha1.ConditionProgressing, false, v1alpha1.ReasonInvalid, err.Error())
+	setCondition(&status.Conditions, set.Generation, now, v1alpha1.ConditionStuck, true, v1alpha1.ReasonInvalid, err.Error())
 	return status
 }

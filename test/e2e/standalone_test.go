@@ -33,7 +33,7 @@ func TestStandalone(t *testing.T) {
 
 	checkControllerRefuses(t, c.kubeconfig(t, "administrator", stockAdministrator),
 		"does not know PetSets", "mainstay controller manifests | kubectl apply -f -")
-	manifests, err := exec.Command(os.Getenv("MAINSTAY_BINARY"), "controller", "manifests", "--image", "registry.example.com/mainstay:1").Output()
+	manifests, err := exec.Command(os.Getenv("MAINSTAY_BINARY"), "controller", "manifests", "--image", "example/mainstay:1").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
