@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -15,7 +16,7 @@ func newKubectl(o *options) *cobra.Command {
 		Use:   "kubectl …",
 		Short: "The real kubectl, with Mainstay's kubeconfig",
 		Long: `The real kubectl, built in. All that follows is kubectl's own; its KUBECONFIG is
-Mainstay's unless you set that variable yourself.`,
+Mainstay's unless you set that variable yourself, or say --kubeconfig.`,
 		Example: `  mainstay kubectl get pods -A
   mainstay kubectl exec -it postgres-0 -- psql`,
 		DisableFlagParsing: true,
@@ -23,7 +24,7 @@ Mainstay's unless you set that variable yourself.`,
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(_ *cobra.Command, arguments []string) error {
-			if os.Getenv("KUBECONFIG") == "" {
+			if os.Getenv("KUBECONFIG") == "" && !namesCluster(arguments) {
 				if err := o.useOwnCluster(); err != nil {
 					return err
 				}
@@ -32,6 +33,20 @@ Mainstay's unless you set that variable yourself.`,
 			return nil
 		},
 	}
+}
+
+// namesCluster: kubectl is told which kubeconfig to use. What follows -- is
+// another program's.
+func namesCluster(arguments []string) bool {
+	for _, argument := range arguments {
+		switch {
+		case argument == "--":
+			return false
+		case argument == "--kubeconfig", strings.HasPrefix(argument, "--kubeconfig="):
+			return true
+		}
+	}
+	return false
 }
 
 // useOwnCluster has kubectl's code speak to the engine's cluster, and remember
