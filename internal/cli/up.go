@@ -23,6 +23,7 @@ type upFlags struct {
 	nodeIP     string
 	runtime    string
 	etcd       engine.EtcdAccess
+	gates      string
 	given      func(flag string) bool
 }
 
@@ -37,8 +38,8 @@ Pods that ran before go on, or start again. Where systemd runs, Mainstay becomes
 its unit mainstay.service; elsewhere it detaches itself. Starting it twice is
 harmless.
 
-It remembers --node-name, --node-ip, --container-runtime-endpoint and the etcd
-flags: say them once. An empty address or endpoint takes the default again.
+It remembers --node-name, --node-ip, --container-runtime-endpoint, --feature-gates
+and the etcd flags: say them once. An empty value takes the default again.
 
 A container runtime that runs already must hold no other pods, for kubelet ends
 those that it does not know. (Containers of Docker or nerdctl are no pods.) Where
@@ -48,6 +49,7 @@ runs already must hold no other Kubernetes. docs/external.md tells more of both.
   mainstay up --wait                  wait for the pods of all sets, too
   mainstay up --foreground            stay, log to the terminal, end with Ctrl-C
   mainstay up --data-dir /srv/mainstay
+  mainstay up --feature-gates MaxUnavailableStatefulSet=true
   mainstay up --container-runtime-endpoint unix:///run/containerd/containerd.sock
   mainstay up --etcd-servers https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379 \
     --etcd-cafile ca.crt --etcd-certfile client.crt --etcd-keyfile client.key`,
@@ -78,6 +80,7 @@ func (f *upFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.etcd.CAFile, "etcd-cafile", "", "certificate authority of that etcd")
 	flags.StringVar(&f.etcd.CertFile, "etcd-certfile", "", "client certificate for that etcd")
 	flags.StringVar(&f.etcd.KeyFile, "etcd-keyfile", "", "key of that certificate")
+	flags.StringVar(&f.gates, "feature-gates", "", "Kubernetes' feature gates, as NAME=true,NAME=false (default those of Kubernetes)")
 }
 
 func up(ctx context.Context, o *options, f upFlags) error {
@@ -133,6 +136,9 @@ func (f upFlags) choices(dataDir string) (engine.Choices, error) {
 	if f.given("container-runtime-endpoint") {
 		choices.RuntimeEndpoint = f.runtime
 	}
+	if f.given("feature-gates") {
+		choices.FeatureGates = f.gates
+	}
 	if f.given("etcd-servers") {
 		choices.Etcd = f.etcd
 		if len(f.etcd.Servers) == 0 {
@@ -155,7 +161,7 @@ func checkSame(config engine.Config) error {
 		return err
 	}
 	if !reflect.DeepEqual(running, config.Choices) {
-		return errors.New("mainstay runs already, with another address, container runtime or etcd: `mainstay down` first, then up as you wish")
+		return errors.New("mainstay runs already, with another address, container runtime, etcd or feature gates: `mainstay down` first, then up as you wish")
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ type Choices struct {
 	RuntimeEndpoint string `json:"runtimeEndpoint,omitempty"`
 	// Etcd is an etcd cluster that runs already; empty means the embedded one.
 	Etcd EtcdAccess `json:"etcd,omitzero"`
+	// FeatureGates are Kubernetes', as NAME=true,NAME=false; empty means its defaults.
+	FeatureGates string `json:"featureGates,omitempty"`
 }
 
 func (p Paths) choices() string { return p.configFile("choices.json") }

@@ -16,7 +16,7 @@ func TestChoicesAreRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, choices := range []Choices{
-		{NodeAddress: "192.0.2.1", RuntimeEndpoint: "unix:///run/some.sock", Etcd: EtcdAccess{Servers: []string{"https://a:1", "https://b:1"}, CAFile: "/ca"}},
+		{NodeAddress: "192.0.2.1", RuntimeEndpoint: "unix:///run/some.sock", Etcd: EtcdAccess{Servers: []string{"https://a:1", "https://b:1"}, CAFile: "/ca"}, FeatureGates: "A=true"},
 		{},
 	} {
 		if err := choices.remember(paths); err != nil {

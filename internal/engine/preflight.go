@@ -54,7 +54,7 @@ func Preflight(ctx context.Context, config Config) error {
 	// Its error says what matters; the log of the libraries would be noise.
 	klog.SetLogger(klog.Logger{})
 	defer klog.ClearLogger()
-	for _, check := range []func(Config) error{checkPrograms, checkRoom, checkDirectoryVersion, checkDirectory, checkName, checkPorts} {
+	for _, check := range []func(Config) error{checkFeatureGates, checkPrograms, checkRoom, checkDirectoryVersion, checkDirectory, checkName, checkPorts} {
 		if err := check(config); err != nil {
 			return err
 		}

@@ -32,6 +32,9 @@ func (e *Engine) Start(ctx context.Context) error {
 // start at the same time; the later ones wait for the API.
 func (e *Engine) start(ctx context.Context) error {
 	e.controllers, e.api, e.node = newGroup(ctx), newGroup(ctx), newGroup(ctx)
+	if err := setFeatureGates(e.config); err != nil {
+		return err
+	}
 	if err := e.prepare(); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func TestLife(t *testing.T) {
 
 	t.Run("down stops pods in order and keeps all data", func(t *testing.T) { tryDown(t, h, fresh) })
 	t.Run("a snapshot brings back what was deleted", func(t *testing.T) { trySnapshot(t, h) })
+	t.Run("feature gates are remembered", func(t *testing.T) { tryFeatureGate(t, h) })
 	t.Run("purge leaves nothing, even after a kill", func(t *testing.T) {
 		killEngine(t, h)
 		h.Mainstay(t, "down", "--purge", "--yes")
@@ -41,7 +42,7 @@ func tryDown(t *testing.T, h *hosts.Host, fresh hosts.Stock) {
 	compare(t, "after down, but for the data", fresh, h.Stock(t))
 
 	h.Mainstay(t, "down") // once more is harmless
-	h.Up(t, "--wait")
+	h.Up(t, "--wait", "--feature-gates=MaxUnavailableStatefulSet=true")
 	waitReady(t, h, "web", 3)
 	for _, pod := range pets(t, h, "web") {
 		if string(pod.UID) != uids[pod.Name] {
@@ -51,6 +52,14 @@ func tryDown(t *testing.T, h *hosts.Host, fresh hosts.Stock) {
 		if want := strings.Repeat(pod.Name+"\n", 2); content != want {
 			t.Errorf("the volume of %s says %q, not %q", pod.Name, content, want)
 		}
+	}
+}
+
+// tryFeatureGate: a gate that was once opened stays open.
+func tryFeatureGate(t *testing.T, h *hosts.Host) {
+	h.Kubectl(t, "patch", "statefulset", "web", "-p", `{"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":2}}}}`)
+	if limit := h.Kubectl(t, "get", "statefulset", "web", "-o", "jsonpath={.spec.updateStrategy.rollingUpdate.maxUnavailable}"); limit != "2" {
+		t.Errorf("maxUnavailable is %q, not 2: its feature gate is closed", limit)
 	}
 }
 

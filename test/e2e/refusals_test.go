@@ -65,6 +65,8 @@ func TestRefusals(t *testing.T) {
 			return h.Command("--data-dir", "/"+strings.Repeat("long/", 20), "up")
 		}, []string{"bytes too long", "shorter --data-dir"}},
 		{"no such address", func(*testing.T) *exec.Cmd { return h.Command("up", "--node-ip", "nonsense") }, []string{"not an IPv4 address"}},
+		{"no such feature gate", func(*testing.T) *exec.Cmd { return h.Command("up", "--feature-gates", "Nonsense=true") },
+			[]string{"unrecognized feature gate: Nonsense", "NAME=true"}},
 	} {
 		t.Run(refusal.name, func(t *testing.T) {
 			output, err := refusal.prepare(t).CombinedOutput()
