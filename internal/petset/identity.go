@@ -33,8 +33,11 @@ func SplitOrdinal(name string) (parent string, ordinal int, ok bool) {
 		return "", 0, false
 	}
 	digits := name[dash+1:]
+	if digits == "" || digits[0] == '0' && len(digits) > 1 || digits[0] < '0' || digits[0] > '9' {
+		return "", 0, false
+	}
 	n, err := strconv.ParseInt(digits, 10, 32)
-	if err != nil || strconv.FormatInt(n, 10) != digits || n < 0 {
+	if err != nil {
 		return "", 0, false
 	}
 	return name[:dash], int(n), true

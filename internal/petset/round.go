@@ -30,8 +30,7 @@ type round struct {
 func newRound(o Observation) *round {
 	r := &round{Observation: o, replicas: make([]pet, o.Set.Replicas), leaving: map[*corev1.Pod]bool{}, warnings: map[*corev1.Pod]string{}}
 	for i := range r.replicas {
-		ordinal := o.Set.Ordinals.At(i)
-		r.replicas[i] = pet{ordinal: ordinal, index: i, name: o.Set.PodName(ordinal)}
+		r.replicas[i] = pet{ordinal: o.Set.Ordinals.At(i), index: i}
 	}
 	for _, pod := range o.Pods {
 		_, ordinal, ok := SplitOrdinal(pod.Name)
@@ -39,9 +38,14 @@ func newRound(o Observation) *round {
 			continue
 		}
 		if index, ok := o.Set.Ordinals.Index(ordinal); ok && index < o.Set.Replicas {
-			r.replicas[index].pod = pod
+			r.replicas[index].pod, r.replicas[index].name = pod, pod.Name
 		} else {
 			r.condemned = append(r.condemned, pet{ordinal: ordinal, name: pod.Name, pod: pod})
+		}
+	}
+	for i := range r.replicas {
+		if p := &r.replicas[i]; p.pod == nil {
+			p.name = o.Set.PodName(p.ordinal)
 		}
 	}
 	slices.SortFunc(r.condemned, func(a, b pet) int { return cmp.Compare(b.ordinal, a.ordinal) })

@@ -28,6 +28,12 @@ type kind interface {
 	claimTemplates(set client.Object) []corev1.PersistentVolumeClaim
 	// toSet converts an object; the result may share memory with it.
 	toSet(set client.Object) (petset.Set, error)
+	// size says how many pets a set has or should have, whichever is more, and
+	// whether it is Parallel.
+	size(set client.Object) (pets int, parallel bool)
+	// podChanged and claimChanged tell how a change matters to a plan.
+	podChanged(old, is *corev1.Pod) urgency
+	claimChanged(old, is *corev1.PersistentVolumeClaim) urgency
 	// live asks the API server, not the cache.
 	live(ctx context.Context, key types.NamespacedName) (metav1.Object, error)
 	// writeStatus writes the status that a plan has for a set, with the resource

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -44,6 +45,23 @@ func (petSets) claimTemplates(set client.Object) []corev1.PersistentVolumeClaim 
 
 func (petSets) toSet(set client.Object) (petset.Set, error) {
 	return petset.FromPetSet(set.(*v1alpha1.PetSet))
+}
+
+func (petSets) size(set client.Object) (pets int, parallel bool) {
+	s := set.(*v1alpha1.PetSet)
+	return int(max(ptr.Deref(s.Spec.Replicas, 1), s.Status.Replicas)), s.Spec.PodManagementPolicy == apps.ParallelPodManagement
+}
+
+// podChanged: a PetSet tells what keeps its pets, and changes them in place.
+func (petSets) podChanged(old, is *corev1.Pod) urgency {
+	return max(podChanged(old, is), when(petset.AttentionTo(old) != petset.AttentionTo(is)))
+}
+
+// claimChanged: a PetSet's claims follow its templates.
+func (petSets) claimChanged(old, is *corev1.PersistentVolumeClaim) urgency {
+	return max(claimChanged(old, is), when(old.Status.Phase != is.Status.Phase ||
+		!equality.Semantic.DeepEqual(old.Spec, is.Spec) ||
+		!equality.Semantic.DeepEqual(old.Status.Conditions, is.Status.Conditions)))
 }
 
 func (k petSets) live(ctx context.Context, key types.NamespacedName) (metav1.Object, error) {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -32,6 +33,17 @@ func (statefulSets) claimTemplates(set client.Object) []corev1.PersistentVolumeC
 
 func (statefulSets) toSet(set client.Object) (petset.Set, error) {
 	return petset.FromStatefulSet(set.(*apps.StatefulSet))
+}
+
+func (statefulSets) size(set client.Object) (pets int, parallel bool) {
+	s := set.(*apps.StatefulSet)
+	return int(max(ptr.Deref(s.Spec.Replicas, 1), s.Status.Replicas)), s.Spec.PodManagementPolicy == apps.ParallelPodManagement
+}
+
+func (statefulSets) podChanged(old, is *corev1.Pod) urgency { return podChanged(old, is) }
+
+func (statefulSets) claimChanged(old, is *corev1.PersistentVolumeClaim) urgency {
+	return claimChanged(old, is)
 }
 
 func (k statefulSets) live(ctx context.Context, key types.NamespacedName) (metav1.Object, error) {

@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"maps"
 	"reflect"
+	"time"
 
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -23,15 +25,36 @@ import (
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
+// urgency is how soon a set has to be looked at after an event.
+type urgency int
+
+const (
+	// never: no plan rests on it.
+	never urgency = iota
+	// soon: nothing is to be done, the status alone tells of it. That can wait for
+	// what comes next; then it takes one look, and one write of the status.
+	soon
+	now
+)
+
+// soonDelay is how long such an event waits. A pod takes longer to become ready.
+const soonDelay = 50 * time.Millisecond
+
+// lookDelay is how long any event of a Parallel set waits, for each of its pets:
+// one look goes through all of them, and serves all events until then. An
+// OrderedReady set waits for each event, so nothing may delay it.
+const lookDelay = 50 * time.Microsecond
+
 // watchAll makes every event that can change a plan wake the set that it
 // concerns, and no other.
 func watchAll(kind kind, c controller.Controller, from cache.Cache, caches *caches) error {
 	owners := ownerSets(kind)
+	delay := func(set types.NamespacedName) time.Duration { return caches.lookDelay(kind, set) }
 	sources := []source.Source{
-		source.Kind(from, kind.empty(), &handler.TypedEnqueueRequestForObject[client.Object]{}),
-		source.Kind(from, &corev1.Pod{}, handlerFor(podChanged, func(pod *corev1.Pod) []types.NamespacedName { return podSets(owners, pod) })),
-		source.Kind(from, &corev1.PersistentVolumeClaim{}, handlerFor(claimChanged, caches.claimSets)),
-		source.Kind(from, &apps.ControllerRevision{}, handlerFor(revisionChanged, func(revision *apps.ControllerRevision) []types.NamespacedName { return owners(revision) })),
+		source.Kind(from, kind.empty(), setHandler(delay)),
+		source.Kind(from, &corev1.Pod{}, handlerFor(kind.podChanged, delay, func(pod *corev1.Pod) []types.NamespacedName { return podSets(owners, pod) })),
+		source.Kind(from, &corev1.PersistentVolumeClaim{}, handlerFor(kind.claimChanged, delay, caches.claimSets)),
+		source.Kind(from, &apps.ControllerRevision{}, handlerFor(revisionChanged, delay, func(revision *apps.ControllerRevision) []types.NamespacedName { return owners(revision) })),
 	}
 	sources = append(sources, kind.neighbours(from)...)
 	for _, s := range sources {
@@ -42,36 +65,95 @@ func watchAll(kind kind, c controller.Controller, from cache.Cache, caches *cach
 	return nil
 }
 
+// setHandler wakes a set whenever it comes, goes, or is asked to be something else.
+// That its status was written, mostly by ourselves, can wait.
+func setHandler(delay func(types.NamespacedName) time.Duration) handler.TypedFuncs[client.Object, reconcile.Request] {
+	wake := func(q queue, set client.Object, after time.Duration) {
+		q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(set)}, after)
+	}
+	return handler.TypedFuncs[client.Object, reconcile.Request]{
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[client.Object], q queue) { wake(q, e.Object, 0) },
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[client.Object], q queue) { wake(q, e.Object, 0) },
+		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[client.Object], q queue) {
+			after := time.Duration(0)
+			if setChanged(e.ObjectOld, e.ObjectNew) == soon {
+				after = max(soonDelay, delay(client.ObjectKeyFromObject(e.ObjectNew)))
+			}
+			wake(q, e.ObjectNew, after)
+		},
+	}
+}
+
+// setChanged tells a change by a user from one of the status.
+func setChanged(old, is client.Object) urgency {
+	if old.GetUID() == is.GetUID() && old.GetGeneration() == is.GetGeneration() &&
+		(old.GetDeletionTimestamp() == nil) == (is.GetDeletionTimestamp() == nil) &&
+		maps.Equal(old.GetAnnotations(), is.GetAnnotations()) && maps.Equal(old.GetLabels(), is.GetLabels()) {
+		return soon
+	}
+	return now
+}
+
+// lookDelay returns how long events of the set's objects wait.
+func (c *caches) lookDelay(kind kind, key types.NamespacedName) time.Duration {
+	if set := c.set(key); set != nil {
+		if pets, parallel := kind.size(set); parallel {
+			return time.Duration(pets) * lookDelay
+		}
+	}
+	return 0
+}
+
 // handlerFor wakes the sets of an object when it comes, goes, or has changed.
-// A change wakes the sets of its former state too: it may have left one.
-func handlerFor[T client.Object](changed func(old, now T) bool, setsOf func(T) []types.NamespacedName) handler.TypedFuncs[T, reconcile.Request] {
-	wake := func(q queue, obj T) {
+// A change wakes the sets of its former state too: it may have left one. What
+// comes was made by the set itself, or waits for its events in vain: either can
+// wait.
+func handlerFor[T client.Object](changed func(old, now T) urgency, delay func(types.NamespacedName) time.Duration,
+	setsOf func(T) []types.NamespacedName) handler.TypedFuncs[T, reconcile.Request] {
+	wake := func(q queue, how urgency, obj T) {
 		for _, set := range setsOf(obj) {
-			q.Add(reconcile.Request{NamespacedName: set})
+			after := delay(set)
+			if how == soon {
+				after = max(after, soonDelay)
+			}
+			q.AddAfter(reconcile.Request{NamespacedName: set}, after)
 		}
 	}
 	return handler.TypedFuncs[T, reconcile.Request]{
-		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[T], q queue) { wake(q, e.Object) },
-		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[T], q queue) { wake(q, e.Object) },
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[T], q queue) { wake(q, soon, e.Object) },
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[T], q queue) { wake(q, now, e.Object) },
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[T], q queue) {
-			if changed(e.ObjectOld, e.ObjectNew) {
-				wake(q, e.ObjectOld)
-				wake(q, e.ObjectNew)
+			if how := changed(e.ObjectOld, e.ObjectNew); how != never {
+				wake(q, how, e.ObjectOld)
+				wake(q, how, e.ObjectNew)
 			}
 		},
 	}
 }
 
-// podChanged reports whether a change of a pod can matter to a plan. Most do
+// when is now if the condition holds.
+func when(changed bool) urgency {
+	if changed {
+		return now
+	}
+	return never
+}
+
+// podChanged tells how a change of a pod matters to the plan of any set. Most do
 // not: kubelet writes a pod's status several times on its way up.
-func podChanged(old, now *corev1.Pod) bool {
-	return old.UID != now.UID ||
-		old.Status.Phase != now.Status.Phase ||
-		(old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
-		!reflect.DeepEqual(readyCondition(old), readyCondition(now)) ||
-		petset.AttentionTo(old) != petset.AttentionTo(now) ||
-		!reflect.DeepEqual(old.Labels, now.Labels) ||
-		!reflect.DeepEqual(old.OwnerReferences, now.OwnerReferences)
+func podChanged(old, is *corev1.Pod) urgency {
+	switch {
+	case old.UID != is.UID ||
+		!reflect.DeepEqual(readyCondition(old), readyCondition(is)) ||
+		!reflect.DeepEqual(old.Labels, is.Labels) ||
+		!reflect.DeepEqual(old.OwnerReferences, is.OwnerReferences):
+		return now
+	case (old.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil):
+		return soon // its place is not free before it is gone
+	case is.Status.Phase == corev1.PodRunning && old.Status.Phase == corev1.PodPending:
+		return soon // it is not ready yet
+	}
+	return when(old.Status.Phase != is.Status.Phase)
 }
 
 func readyCondition(pod *corev1.Pod) (ready struct {
@@ -96,14 +178,12 @@ func podSets(owners func(client.Object) []types.NamespacedName, pod *corev1.Pod)
 	return nil
 }
 
-// claimChanged reports whether a pod can be held up, or let go, by the change.
-func claimChanged(old, now *corev1.PersistentVolumeClaim) bool {
-	return old.UID != now.UID ||
-		(old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
-		old.Status.Phase != now.Status.Phase ||
-		!reflect.DeepEqual(old.Spec, now.Spec) ||
-		!reflect.DeepEqual(old.Status.Conditions, now.Status.Conditions) ||
-		!reflect.DeepEqual(old.OwnerReferences, now.OwnerReferences)
+// claimChanged tells whether a pod of any set can be held up, or let go, by the
+// change.
+func claimChanged(old, is *corev1.PersistentVolumeClaim) urgency {
+	return when(old.UID != is.UID ||
+		(old.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil) ||
+		!reflect.DeepEqual(old.OwnerReferences, is.OwnerReferences))
 }
 
 // claimSets finds the sets of a claim by its name: what a user keeps has no
@@ -125,8 +205,8 @@ func (c *caches) claimSets(claim *corev1.PersistentVolumeClaim) []types.Namespac
 }
 
 // revisionChanged: their data cannot change; that they come or go is enough.
-func revisionChanged(old, now *apps.ControllerRevision) bool {
-	return !reflect.DeepEqual(old.OwnerReferences, now.OwnerReferences)
+func revisionChanged(old, is *apps.ControllerRevision) urgency {
+	return when(!reflect.DeepEqual(old.OwnerReferences, is.OwnerReferences))
 }
 
 // ownerSets finds the set of a kind that controls an object.
