@@ -136,18 +136,37 @@ func (r *round) claimConflict(p pet) string {
 	return ""
 }
 
+// waitForClaim tells what is the matter with the pet's claims. Users are told of
+// one that is being deleted, in upstream's words.
+func (r *round) waitForClaim(p pet) (waitFor string) {
+	if name := r.claimBeingDeleted(p); name != "" {
+		r.plan.Uncreatable = append(r.plan.Uncreatable, Wait{Pod: p.name, Reason: "pvc " + name + " is being deleted"})
+	}
+	return r.unusableClaim(p)
+}
+
 // unusableClaim names a claim that a new pod must not be bound to, and why.
 func (r *round) unusableClaim(p pet) (why string) {
+	if name := r.claimBeingDeleted(p); name != "" {
+		return "claim " + name + " is being deleted"
+	}
 	for _, claim := range r.claimsOf(p) {
 		switch {
 		case claim == nil:
-		case claim.DeletionTimestamp != nil:
-			return "claim " + claim.Name + " is being deleted"
 		case ownedByAnotherPod(claim.OwnerReferences, p):
 			// It was condemned together with a former pod of this name, and
 			// garbage collection has yet to take it. A pod bound to it now
 			// would lose it under its feet.
 			return "claim " + claim.Name + " belongs to a former pod and is about to be collected"
+		}
+	}
+	return ""
+}
+
+func (r *round) claimBeingDeleted(p pet) (name string) {
+	for _, claim := range r.claimsOf(p) {
+		if claim != nil && claim.DeletionTimestamp != nil {
+			return claim.Name
 		}
 	}
 	return ""

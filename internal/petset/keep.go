@@ -59,7 +59,7 @@ func (r *round) keepPet(p pet) (waitFor string) {
 	// 2. A pet without a pod gets one, but not on a claim that is on its way
 	// out, and the set's first pet not before what it depends on is ready.
 	case p.pod == nil && r.unusableClaim(p) != "":
-		return r.unusableClaim(p)
+		return r.waitForClaim(p)
 	case p.pod == nil && len(r.Pods) == 0 && len(r.Unready) > 0:
 		r.recheckIn(dependencyPoll)
 		return "the set depends on " + strings.Join(r.Unready, ", and on ")
@@ -70,6 +70,9 @@ func (r *round) keepPet(p pet) (waitFor string) {
 	// 3. A pod that goes keeps its claims; it is never helped along, since
 	// nobody here can tell whether it still runs.
 	case p.terminating():
+		if r.Set.Parallel { // it may serve yet, under its name
+			r.repair(p)
+		}
 		return "its pod is terminating"
 
 	// 4. A pod that is not ready, on a revision that is no longer wanted, makes

@@ -48,6 +48,9 @@ type Plan struct {
 	Actions []Action
 	// Waits says why the plan does not go further, pet by pet.
 	Waits []Wait
+	// Uncreatable are the pods among them that cannot be created, and why, where
+	// users may have to do something about it.
+	Uncreatable []Wait
 	// Status of the set as observed, not as it will be after the actions.
 	Status apps.StatefulSetStatus
 	// Wanted is how many pets there should be, Trouble what keeps one from getting

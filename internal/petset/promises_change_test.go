@@ -24,7 +24,9 @@ func (r *round) mayChange(a Action, plan Plan, updated *int) error {
 	revision := func(pod *corev1.Pod) string { return pod.Labels[apps.StatefulSetRevisionLabel] }
 	switch {
 	case was.DeletionTimestamp != nil:
-		return fmt.Errorf("it goes")
+		if !r.Set.Parallel || a.Stage != StageKeep || changesInPlace(was, a.Pod) {
+			return fmt.Errorf("it goes")
+		}
 	case drains(was) != drains(a.Pod):
 		if r.Set.Contains(a.Ordinal) || r.Set.Drain == nil {
 			return fmt.Errorf("there is no reason to drain it")

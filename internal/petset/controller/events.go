@@ -43,6 +43,14 @@ func (r *reconciler) tell(set client.Object, action petset.Action, err error) {
 	}
 }
 
+// tellUncreatable sends an event about each pod that cannot be created yet.
+func (r *reconciler) tellUncreatable(set client.Object, plan petset.Plan) {
+	for _, pod := range plan.Uncreatable {
+		r.events.Eventf(set, corev1.EventTypeWarning, "FailedCreate", "Create Pod %s in %s %s failed error: %s",
+			pod.Pod, r.kind.groupVersionKind().Kind, set.GetName(), pod.Reason)
+	}
+}
+
 func eventVerb(verb petset.Verb) string {
 	switch verb {
 	case petset.CreateClaim, petset.CreatePod:

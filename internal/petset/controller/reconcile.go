@@ -98,6 +98,7 @@ func (r *reconciler) step(ctx context.Context, set client.Object, value petset.S
 	}
 	plan := petset.Decide(observation)
 	logPlan(ctx, plan)
+	r.tellUncreatable(set, plan)
 	refused := r.carryOut(ctx, set, plan.Actions)
 	if err := errors.Join(refused, r.writeStatus(ctx, set, plan.Refused(lasting(refused)))); err != nil {
 		return reconcile.Result{}, err

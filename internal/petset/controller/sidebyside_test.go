@@ -156,8 +156,4 @@ var meant = []struct {
 		"a PetSet's maxUnavailable is 1 if it does not say: no pet is replaced while another is away"},
 	{`PetSet parallel rollout: 2 one is unready, story.*`,
 		"recovery.brokenRevision: Replace is a PetSet's default: unhealthy pets go first in an update"},
-
-	// Not meant, and to be put right.
-	{`\w+ claim being deleted: event Warning FailedCreate: Create Pod web-0 in StatefulSet web failed error: pvc data-web-0 is being deleted: only upstream's: sent`,
-		"upstream tells what it waits for"},
 }
