@@ -19,11 +19,13 @@ const (
 // of their own, beside systemd's; with Delegate systemd enables for the unit, and
 // so at the root, the controllers that set their limits. How long starting takes is
 // for `up` to judge. Stopping takes long only when the machine goes down: then
-// the pods are stopped first.
+// the pods are stopped first. After a boot it is started again until it runs: an
+// etcd elsewhere may come up later than this machine.
 const unit = `[Unit]
 Description=Mainstay: a Kubernetes for stateful applications
 After=network-online.target dbus.service
 Wants=network-online.target
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify

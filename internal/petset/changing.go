@@ -48,7 +48,9 @@ func (p pet) changed() bool {
 	return p.pod != nil && p.pod.Annotations[v1alpha1.InPlaceAnnotation] != "" && p.changing() == nil
 }
 
-// doneIn: kubelet has seen the pod as it is now, and has done all of it.
+// doneIn: kubelet has seen the pod as it is now, and has done all of it. A
+// container that crashed by itself in the moment before kubelet saw the change
+// looks like one that was restarted for it: then this is a moment early.
 func (n *inPlaceNote) doneIn(pod *corev1.Pod) bool {
 	if pod.Status.ObservedGeneration < pod.Generation || n.lacksResources(pod) {
 		return false
