@@ -15,7 +15,7 @@ export MAINSTAY_BINARY := $(CURDIR)/bin/mainstay
 
 .PHONY: help
 help: ## list what there is to do
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: packages build image ## start Mainstay and a PostgreSQL of three pets on it
@@ -23,7 +23,7 @@ demo: packages build image ## start Mainstay and a PostgreSQL of three pets on i
 
 .PHONY: test
 test: packages build ## pass every test, those on real engines included
-	@$(MAKE) --no-print-directory --jobs=2 test-e2e check
+	@$(MAKE) --no-print-directory --jobs=3 test-e2e check
 
 # The tests on real engines wait more than they compute: what computes runs
 # beside them, and makes way.
@@ -61,6 +61,10 @@ test-machine: packages build ## try it under systemd and cgroup v2, on a virtual
 test-upstream: ## play scenarios with upstream's StatefulSet controller and ours, and compare
 	go test $(NOVET) -v -count=1 -run TestSideBySide ./internal/petset/controller -args -side-by-side
 
+.PHONY: test-conformance
+test-conformance: packages build ## let Kubernetes' own end-to-end tests judge the StatefulSets (20 minutes)
+	go test $(NOVET) -v -count=1 -timeout=60m ./test/conformance
+
 .PHONY: lint
 lint: ## check style, import layers, that decisions stay pure, and what is generated
 	$(NICE) go tool -modfile=tools/go.mod golangci-lint run ./...
@@ -85,7 +89,7 @@ sim: ## run random histories of sets: make sim SEEDS=100000
 
 .PHONY: bench
 bench: packages build ## measure speed and memory, against yardsticks of the same run
-	go test -count=1 -timeout=30m -run '^$$' -bench . -benchtime 1x ./bench
+	go test -count=1 -timeout=90m -run '^$$' -bench . -benchtime 1x ./bench
 
 .PHONY: clean
 clean: ## remove what was built

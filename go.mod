@@ -139,6 +139,7 @@ require (
 	github.com/grpc-ecosystem/grpc-opentracing v0.0.0-20180507213350-8e809c8a8645 // indirect
 	github.com/hashicorp/golang-lru/v2 v2.0.7 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/ishidawataru/sctp v0.0.0-20250521072954-ae8eb7fa7995 // indirect
 	github.com/jonboulle/clockwork v0.5.0 // indirect
 	github.com/jpillora/backoff v1.0.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
@@ -287,3 +288,5 @@ replace sigs.k8s.io/sig-storage-lib-external-provisioner/v13 => sigs.k8s.io/sig-
 replace github.com/container-storage-interface/spec => github.com/container-storage-interface/spec v1.12.0
 
 replace sigs.k8s.io/controller-runtime => sigs.k8s.io/controller-runtime v0.24.1
+
+tool k8s.io/kubernetes/test/images/agnhost

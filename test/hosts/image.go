@@ -4,8 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -33,15 +35,23 @@ func (h *Host) ImportBusybox(t testing.TB) {
 // WriteBusyboxImage makes the image and returns the path of its tar file.
 func WriteBusyboxImage(t testing.TB) string {
 	t.Helper()
-	layer, err := busyboxLayer()
+	return WriteImage(t, v1.Config{}, nil, BusyboxImage, SameBusyboxImage)
+}
+
+// WriteImage makes an image of busybox and more files, by their paths without the
+// first slash, all of them programs. It returns the path of a tar file that has the
+// image under each of the names.
+func WriteImage(t testing.TB, settings v1.Config, files map[string][]byte, names ...string) string {
+	t.Helper()
+	layer, err := layerOf(files)
 	if err != nil {
-		t.Fatalf("make the test image (Debian's package busybox-static has %s): %v", busyboxProgram, err)
+		t.Fatalf("make a test image (Debian's package busybox-static has %s): %v", busyboxProgram, err)
 	}
-	files, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer)), nil })
+	opened, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer)), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := mutate.AppendLayers(empty.Image, files)
+	image, err := mutate.AppendLayers(empty.Image, opened)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,48 +61,51 @@ func WriteBusyboxImage(t testing.TB) string {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", "amd64"
-	config.Config = v1.Config{Env: []string{"PATH=/bin"}}
+	config.Config = settings
+	config.Config.Env = append(config.Config.Env, "PATH=/bin")
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		t.Fatal(err)
 	}
 	tags := map[name.Tag]v1.Image{}
-	for _, text := range []string{BusyboxImage, SameBusyboxImage} {
+	for _, text := range names {
 		tag, err := name.NewTag(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		tags[tag] = image
 	}
-	file := filepath.Join(t.TempDir(), "busybox.tar")
+	file := filepath.Join(t.TempDir(), "image.tar")
 	if err := tarball.MultiWriteToFile(file, tags); err != nil {
 		t.Fatal(err)
 	}
 	return file
 }
 
-func busyboxLayer() ([]byte, error) {
-	program, err := os.ReadFile(busyboxProgram)
+func layerOf(files map[string][]byte) ([]byte, error) {
+	busybox, err := os.ReadFile(busyboxProgram)
 	if err != nil {
 		return nil, err
 	}
+	programs := map[string][]byte{"bin/busybox": busybox}
+	maps.Copy(programs, files)
 	var layer bytes.Buffer
 	archive := tar.NewWriter(&layer)
 	entries := []tar.Header{
 		{Name: "bin/", Typeflag: tar.TypeDir, Mode: 0o755},
 		{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o1777},
-		{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(program))},
 	}
-	for _, applet := range []string{"sh", "httpd", "cat", "echo", "sleep", "hostname", "nslookup", "wget", "dd", "df", "sync", "kill", "date", "touch", "ls", "nc", "true", "false", "rm", "mkdir", "env", "id", "stat"} {
+	for _, applet := range []string{"sh", "httpd", "cat", "echo", "sleep", "hostname", "nslookup", "wget", "dd", "df", "sync", "kill", "date", "touch", "ls", "nc", "true", "false", "rm", "mkdir", "env", "id", "stat", "mv", "test", "printf"} {
 		entries = append(entries, tar.Header{Name: "bin/" + applet, Typeflag: tar.TypeSymlink, Linkname: "busybox"})
+	}
+	for _, path := range slices.Sorted(maps.Keys(programs)) {
+		entries = append(entries, tar.Header{Name: path, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(programs[path]))})
 	}
 	for _, entry := range entries {
 		if err := archive.WriteHeader(&entry); err != nil {
 			return nil, err
 		}
-		if entry.Typeflag == tar.TypeReg {
-			if _, err := archive.Write(program); err != nil {
-				return nil, err
-			}
+		if _, err := archive.Write(programs[entry.Name]); err != nil {
+			return nil, err
 		}
 	}
 	return layer.Bytes(), archive.Close()
