@@ -331,6 +331,9 @@ func show(plan Plan) string {
 	for _, w := range plan.Waits {
 		fmt.Fprintf(out, "wait for %s: %s\n", w.Pod, w.Reason)
 	}
+	for _, w := range plan.Uncreatable {
+		fmt.Fprintf(out, "tell: %s cannot be created: %s\n", w.Pod, w.Reason)
+	}
 	if plan.Trouble != nil {
 		fmt.Fprintf(out, "stuck: %s: %s %s\n", plan.Trouble.Reason, plan.Trouble.Pod, plan.Trouble.Message)
 	}

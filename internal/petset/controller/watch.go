@@ -2,8 +2,6 @@ package controller
 
 import (
 	"context"
-	"maps"
-	"reflect"
 	"time"
 
 	apps "k8s.io/api/apps/v1"
@@ -11,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -24,26 +21,6 @@ import (
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
-// urgency is how soon a set has to be looked at after an event.
-type urgency int
-
-const (
-	// never: no plan rests on it.
-	never urgency = iota
-	// soon: nothing is to be done, the status alone tells of it. That can wait for
-	// what comes next; then it takes one look, and one write of the status.
-	soon
-	now
-)
-
-// soonDelay is how long such an event waits. A pod takes longer to become ready.
-const soonDelay = 50 * time.Millisecond
-
-// lookDelay is how long any event of a Parallel set waits, for each of its pets:
-// one look goes through all of them, and serves all events until then. An
-// OrderedReady set waits for each event, so nothing may delay it.
-const lookDelay = 50 * time.Microsecond
 
 // watchAll makes every event that can change a plan wake the set that it
 // concerns, and no other.
@@ -84,21 +61,11 @@ func setHandler(delay func(types.NamespacedName) time.Duration) handler.TypedFun
 	}
 }
 
-// setChanged tells a change by a user from one of the status.
-func setChanged(old, is client.Object) urgency {
-	if old.GetUID() == is.GetUID() && old.GetGeneration() == is.GetGeneration() &&
-		(old.GetDeletionTimestamp() == nil) == (is.GetDeletionTimestamp() == nil) &&
-		maps.Equal(old.GetAnnotations(), is.GetAnnotations()) && maps.Equal(old.GetLabels(), is.GetLabels()) {
-		return soon
-	}
-	return now
-}
-
 // lookDelay returns how long events of the set's objects wait.
 func (c *caches) lookDelay(kind kind, key types.NamespacedName) time.Duration {
 	if set := c.set(key); set != nil {
 		if pets, parallel := kind.size(set); parallel {
-			return time.Duration(pets) * lookDelay
+			return time.Duration(pets) * delayPerPet
 		}
 	}
 	return 0
@@ -106,8 +73,7 @@ func (c *caches) lookDelay(kind kind, key types.NamespacedName) time.Duration {
 
 // handlerFor wakes the sets of an object when it comes, goes, or has changed.
 // A change wakes the sets of its former state too: it may have left one. What
-// comes was made by the set itself, or waits for its events in vain: either can
-// wait.
+// comes was mostly made by the set itself: that can wait.
 func handlerFor[T client.Object](changed func(old, now T) urgency, delay func(types.NamespacedName) time.Duration,
 	setsOf func(T) []types.NamespacedName) handler.TypedFuncs[T, reconcile.Request] {
 	wake := func(q queue, how urgency, obj T) {
@@ -131,41 +97,6 @@ func handlerFor[T client.Object](changed func(old, now T) urgency, delay func(ty
 	}
 }
 
-// when is now if the condition holds.
-func when(changed bool) urgency {
-	if changed {
-		return now
-	}
-	return never
-}
-
-// podChanged tells how a change of a pod matters to the plan of any set. Most do
-// not: kubelet writes a pod's status several times on its way up.
-func podChanged(old, is *corev1.Pod) urgency {
-	switch {
-	case old.UID != is.UID ||
-		!reflect.DeepEqual(readyCondition(old), readyCondition(is)) ||
-		!reflect.DeepEqual(old.Labels, is.Labels) ||
-		!reflect.DeepEqual(old.OwnerReferences, is.OwnerReferences):
-		return now
-	case (old.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil):
-		return soon // its place is not free before it is gone
-	case is.Status.Phase == corev1.PodRunning && old.Status.Phase == corev1.PodPending:
-		return soon // it is not ready yet
-	}
-	return when(old.Status.Phase != is.Status.Phase)
-}
-
-func readyCondition(pod *corev1.Pod) (ready struct {
-	status corev1.ConditionStatus
-	since  metav1.Time
-}) {
-	if c := podutil.GetPodReadyCondition(pod.Status); c != nil {
-		ready.status, ready.since = c.Status, c.LastTransitionTime
-	}
-	return ready
-}
-
 // podSets returns the set that controls the pod; for an orphan the one set
 // that may adopt it, by its name.
 func podSets(owners func(client.Object) []types.NamespacedName, pod *corev1.Pod) []types.NamespacedName {
@@ -176,14 +107,6 @@ func podSets(owners func(client.Object) []types.NamespacedName, pod *corev1.Pod)
 		return []types.NamespacedName{{Namespace: pod.Namespace, Name: parent}}
 	}
 	return nil
-}
-
-// claimChanged tells whether a pod of any set can be held up, or let go, by the
-// change.
-func claimChanged(old, is *corev1.PersistentVolumeClaim) urgency {
-	return when(old.UID != is.UID ||
-		(old.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil) ||
-		!reflect.DeepEqual(old.OwnerReferences, is.OwnerReferences))
 }
 
 // claimSets finds the sets of a claim by its name: what a user keeps has no
@@ -202,11 +125,6 @@ func (c *caches) claimSets(claim *corev1.PersistentVolumeClaim) []types.Namespac
 		sets = append(sets, client.ObjectKeyFromObject(obj.(client.Object)))
 	}
 	return sets
-}
-
-// revisionChanged: their data cannot change; that they come or go is enough.
-func revisionChanged(old, is *apps.ControllerRevision) urgency {
-	return when(!reflect.DeepEqual(old.OwnerReferences, is.OwnerReferences))
 }
 
 // ownerSets finds the set of a kind that controls an object.
