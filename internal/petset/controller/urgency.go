@@ -24,13 +24,29 @@ const (
 	now
 )
 
-// soonDelay is how long such an event waits. A pod takes longer to become ready.
-const soonDelay = 50 * time.Millisecond
+// A look goes through all pets of a set, and serves all events until then: the
+// more pets there are, the more of them it should serve.
+const (
+	// soonDelay is how long an event at least waits that matters soon. A pod takes
+	// longer to become ready.
+	soonDelay = 50 * time.Millisecond
+	// delayPerPet is how long it waits for each pet of its set. In a Parallel set
+	// every event does; an OrderedReady set waits for each of its own, so nothing
+	// may delay those that matter now.
+	delayPerPet = 50 * time.Microsecond
+)
 
-// delayPerPet is how long any event of a Parallel set waits, for each of its pets:
-// one look goes through all of them, and serves all events until then. An
-// OrderedReady set waits for each event, so nothing may delay it.
-const delayPerPet = 50 * time.Microsecond
+// delay returns how long an event of a set of so many pets waits.
+func (how urgency) delay(pets int, parallel bool) time.Duration {
+	perPet := time.Duration(pets) * delayPerPet
+	switch {
+	case how == soon:
+		return max(soonDelay, perPet)
+	case parallel:
+		return perPet
+	}
+	return 0
+}
 
 // setChanged tells a change by a user from one of the status.
 func setChanged(old, is client.Object) urgency {

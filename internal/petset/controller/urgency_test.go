@@ -82,3 +82,26 @@ func TestSetChanged(t *testing.T) {
 		}
 	}
 }
+
+// A large set is looked at less often, but an OrderedReady set at once when its
+// next pet may be due.
+func TestDelay(t *testing.T) {
+	for _, c := range []struct {
+		how      urgency
+		pets     int
+		parallel bool
+		want     time.Duration
+	}{
+		{now, 3, false, 0},
+		{now, 5000, false, 0},
+		{now, 3, true, 150 * time.Microsecond},
+		{now, 5000, true, 250 * time.Millisecond},
+		{soon, 3, false, 50 * time.Millisecond},
+		{soon, 3, true, 50 * time.Millisecond},
+		{soon, 5000, false, 250 * time.Millisecond},
+	} {
+		if got := c.how.delay(c.pets, c.parallel); got != c.want {
+			t.Errorf("%v, %d pets, parallel %v: %v, want %v", c.how, c.pets, c.parallel, got, c.want)
+		}
+	}
+}

@@ -26,7 +26,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // concerns, and no other.
 func watchAll(kind kind, c controller.Controller, from cache.Cache, caches *caches) error {
 	owners := ownerSets(kind)
-	delay := func(set types.NamespacedName) time.Duration { return caches.lookDelay(kind, set) }
+	delay := func(set types.NamespacedName, how urgency) time.Duration { return caches.delay(kind, set, how) }
 	sources := []source.Source{
 		source.Kind(from, kind.empty(), setHandler(delay)),
 		source.Kind(from, &corev1.Pod{}, handlerFor(kind.podChanged, delay, func(pod *corev1.Pod) []types.NamespacedName { return podSets(owners, pod) })),
@@ -42,9 +42,18 @@ func watchAll(kind kind, c controller.Controller, from cache.Cache, caches *cach
 	return nil
 }
 
+// delay returns how long an event of the set's waits.
+func (c *caches) delay(kind kind, key types.NamespacedName, how urgency) time.Duration {
+	set := c.set(key)
+	if set == nil {
+		return how.delay(0, false)
+	}
+	return how.delay(kind.size(set))
+}
+
 // setHandler wakes a set whenever it comes, goes, or is asked to be something else.
 // That its status was written, mostly by ourselves, can wait.
-func setHandler(delay func(types.NamespacedName) time.Duration) handler.TypedFuncs[client.Object, reconcile.Request] {
+func setHandler(delay func(types.NamespacedName, urgency) time.Duration) handler.TypedFuncs[client.Object, reconcile.Request] {
 	wake := func(q queue, set client.Object, after time.Duration) {
 		q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(set)}, after)
 	}
@@ -52,37 +61,23 @@ func setHandler(delay func(types.NamespacedName) time.Duration) handler.TypedFun
 		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[client.Object], q queue) { wake(q, e.Object, 0) },
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[client.Object], q queue) { wake(q, e.Object, 0) },
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[client.Object], q queue) {
-			after := time.Duration(0)
 			if setChanged(e.ObjectOld, e.ObjectNew) == soon {
-				after = max(soonDelay, delay(client.ObjectKeyFromObject(e.ObjectNew)))
+				wake(q, e.ObjectNew, delay(client.ObjectKeyFromObject(e.ObjectNew), soon))
+			} else {
+				wake(q, e.ObjectNew, 0)
 			}
-			wake(q, e.ObjectNew, after)
 		},
 	}
-}
-
-// lookDelay returns how long events of the set's objects wait.
-func (c *caches) lookDelay(kind kind, key types.NamespacedName) time.Duration {
-	if set := c.set(key); set != nil {
-		if pets, parallel := kind.size(set); parallel {
-			return time.Duration(pets) * delayPerPet
-		}
-	}
-	return 0
 }
 
 // handlerFor wakes the sets of an object when it comes, goes, or has changed.
 // A change wakes the sets of its former state too: it may have left one. What
 // comes was mostly made by the set itself: that can wait.
-func handlerFor[T client.Object](changed func(old, now T) urgency, delay func(types.NamespacedName) time.Duration,
+func handlerFor[T client.Object](changed func(old, now T) urgency, delay func(types.NamespacedName, urgency) time.Duration,
 	setsOf func(T) []types.NamespacedName) handler.TypedFuncs[T, reconcile.Request] {
 	wake := func(q queue, how urgency, obj T) {
 		for _, set := range setsOf(obj) {
-			after := delay(set)
-			if how == soon {
-				after = max(after, soonDelay)
-			}
-			q.AddAfter(reconcile.Request{NamespacedName: set}, after)
+			q.AddAfter(reconcile.Request{NamespacedName: set}, delay(set, how))
 		}
 	}
 	return handler.TypedFuncs[T, reconcile.Request]{
