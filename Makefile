@@ -63,7 +63,7 @@ test-upstream: ## play scenarios with upstream's StatefulSet controller and ours
 
 .PHONY: test-conformance
 test-conformance: packages build ## let Kubernetes' own end-to-end tests judge the StatefulSets (20 minutes)
-	go test $(NOVET) -v -count=1 -timeout=60m ./test/conformance
+	go test $(NOVET) -tags=conformance -v -count=1 -timeout=60m ./test/conformance
 
 .PHONY: lint
 lint: ## check style, import layers, that decisions stay pure, and what is generated

@@ -31,7 +31,7 @@ func TestLikeUpstream(t *testing.T) {
 	for _, limits := range []bool{false, true} {
 		t.Run(fmt.Sprintf("max unavailable %v", limits), func(t *testing.T) {
 			featuregatetesting.SetFeatureGateDuringTest(t, utilfeature.DefaultFeatureGate, features.MaxUnavailableStatefulSet, limits)
-			histories, things := *seeds/20, 0 // they take longer than walks
+			histories, things := *seeds/40, 0 // they take longer than walks
 			for seed := *firstSeed; seed < *firstSeed+histories; seed++ {
 				p := newPair(seed)
 				if err := p.walk(); err != nil {

@@ -1,6 +1,9 @@
+//go:build conformance
+
 // Package conformance lets Kubernetes' own end-to-end tests judge Mainstay: what
 // they say of StatefulSets, whoever runs them must see no difference. Run it with
-// `make test-conformance`; `-args -ginkgo.focus=…` picks among the tests.
+// `make test-conformance`; `-args -ginkgo.focus=…` picks among the tests. It is
+// built on demand alone: upstream's tests are much to compile.
 package conformance
 
 import (

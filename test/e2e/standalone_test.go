@@ -25,6 +25,7 @@ import (
 // TestStandalone runs the controller of PetSets on a Kubernetes that is not ours,
 // with the rights that `mainstay controller manifests` gives it and no others.
 func TestStandalone(t *testing.T) {
+	t.Parallel() // with the engines that do the same: no kubelet of its own
 	if os.Getenv("MAINSTAY_BINARY") == "" {
 		t.Fatal("MAINSTAY_BINARY is not set: run the tests with make")
 	}
