@@ -96,7 +96,11 @@ func (r *resizer) resize(ctx context.Context, name cache.ObjectName) error {
 	}
 	v, err := r.volumes.Get(claim.Spec.VolumeName)
 	if apierrors.IsNotFound(err) {
-		return nil // gone, or not seen yet: then binding it changes the claim
+		if claim.Spec.VolumeName != "" && claim.Status.Phase != core.ClaimLost {
+			// Claims and volumes are watched apart: the volume has not been seen yet.
+			r.queue.AddAfter(name, firstRetry)
+		}
+		return nil
 	}
 	if err != nil || !isOn(v, r.nodeName) {
 		return err
