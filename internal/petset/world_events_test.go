@@ -29,15 +29,16 @@ func (c *controllerProcess) woken(w *world) bool {
 		return true
 	}
 	for name, pod := range pods {
-		if before := c.pods[name]; before == nil || podEvent(before, pod) {
+		if before := c.pods[name]; before == nil || w.podEvent(before, pod) {
 			return true
 		}
 	}
 	return false
 }
 
-// podEvent: the controller's watch lets the change of a pod through.
-func podEvent(old, now *corev1.Pod) bool {
+// podEvent: the controller's watch lets the change of a pod through. What is the
+// matter inside of it concerns PetSets alone.
+func (w *world) podEvent(old, now *corev1.Pod) bool {
 	return old != now && (old.UID != now.UID || old.Status.Phase != now.Status.Phase || (old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
-		(pet{pod: old}).ready() != (pet{pod: now}).ready() || AttentionTo(old) != AttentionTo(now) || !maps.Equal(old.Labels, now.Labels))
+		(pet{pod: old}).ready() != (pet{pod: now}).ready() || !w.stateful && AttentionTo(old) != AttentionTo(now) || !maps.Equal(old.Labels, now.Labels))
 }

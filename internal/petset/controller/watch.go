@@ -27,11 +27,21 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 func watchAll(kind kind, c controller.Controller, from cache.Cache, caches *caches) error {
 	owners := ownerSets(kind)
 	delay := func(set types.NamespacedName, how urgency) time.Duration { return caches.delay(kind, set, how) }
+	// What a user asks of a set itself never waits.
+	askedDelay := func(set types.NamespacedName, how urgency) time.Duration {
+		if how == now {
+			return 0
+		}
+		return delay(set, how)
+	}
 	sources := []source.Source{
-		source.Kind(from, kind.empty(), setHandler(delay)),
-		source.Kind(from, &corev1.Pod{}, handlerFor(kind.podChanged, delay, func(pod *corev1.Pod) []types.NamespacedName { return podSets(owners, pod) })),
-		source.Kind(from, &corev1.PersistentVolumeClaim{}, handlerFor(kind.claimChanged, delay, caches.claimSets)),
-		source.Kind(from, &apps.ControllerRevision{}, handlerFor(revisionChanged, delay, func(revision *apps.ControllerRevision) []types.NamespacedName { return owners(revision) })),
+		source.Kind(from, kind.empty(), handlerFor(now, setChanged, askedDelay, func(set client.Object) []types.NamespacedName {
+			return []types.NamespacedName{client.ObjectKeyFromObject(set)}
+		})),
+		// What comes was mostly made by the set itself.
+		source.Kind(from, &corev1.Pod{}, handlerFor(soon, kind.podChanged, delay, func(pod *corev1.Pod) []types.NamespacedName { return podSets(owners, pod) })),
+		source.Kind(from, &corev1.PersistentVolumeClaim{}, handlerFor(soon, kind.claimChanged, delay, caches.claimSets)),
+		source.Kind(from, &apps.ControllerRevision{}, handlerFor(soon, revisionChanged, delay, func(revision *apps.ControllerRevision) []types.NamespacedName { return owners(revision) })),
 	}
 	sources = append(sources, kind.neighbours(from)...)
 	for _, s := range sources {
@@ -51,29 +61,9 @@ func (c *caches) delay(kind kind, key types.NamespacedName, how urgency) time.Du
 	return how.delay(kind.size(set))
 }
 
-// setHandler wakes a set whenever it comes, goes, or is asked to be something else.
-// That its status was written, mostly by ourselves, can wait.
-func setHandler(delay func(types.NamespacedName, urgency) time.Duration) handler.TypedFuncs[client.Object, reconcile.Request] {
-	wake := func(q queue, set client.Object, after time.Duration) {
-		q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(set)}, after)
-	}
-	return handler.TypedFuncs[client.Object, reconcile.Request]{
-		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[client.Object], q queue) { wake(q, e.Object, 0) },
-		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[client.Object], q queue) { wake(q, e.Object, 0) },
-		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[client.Object], q queue) {
-			if setChanged(e.ObjectOld, e.ObjectNew) == soon {
-				wake(q, e.ObjectNew, delay(client.ObjectKeyFromObject(e.ObjectNew), soon))
-			} else {
-				wake(q, e.ObjectNew, 0)
-			}
-		},
-	}
-}
-
 // handlerFor wakes the sets of an object when it comes, goes, or has changed.
-// A change wakes the sets of its former state too: it may have left one. What
-// comes was mostly made by the set itself: that can wait.
-func handlerFor[T client.Object](changed func(old, now T) urgency, delay func(types.NamespacedName, urgency) time.Duration,
+// A change wakes the sets of its former state too: it may have left one.
+func handlerFor[T client.Object](comes urgency, changed func(old, is T) urgency, delay func(types.NamespacedName, urgency) time.Duration,
 	setsOf func(T) []types.NamespacedName) handler.TypedFuncs[T, reconcile.Request] {
 	wake := func(q queue, how urgency, obj T) {
 		for _, set := range setsOf(obj) {
@@ -81,7 +71,7 @@ func handlerFor[T client.Object](changed func(old, now T) urgency, delay func(ty
 		}
 	}
 	return handler.TypedFuncs[T, reconcile.Request]{
-		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[T], q queue) { wake(q, soon, e.Object) },
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[T], q queue) { wake(q, comes, e.Object) },
 		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[T], q queue) { wake(q, now, e.Object) },
 		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[T], q queue) {
 			if how := changed(e.ObjectOld, e.ObjectNew); how != never {
