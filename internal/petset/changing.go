@@ -28,16 +28,17 @@ type formerContainer struct {
 	Image string `json:"image"`
 }
 
-// changing returns what is still under way in the pod, or nil.
-func (p pet) changing() *inPlaceNote {
-	if p.pod == nil || p.pod.Annotations[v1alpha1.InPlaceAnnotation] == "" {
+// changingIn returns what is still under way in the pod, or nil.
+func changingIn(pod *corev1.Pod) *inPlaceNote {
+	text := pod.Annotations[v1alpha1.InPlaceAnnotation]
+	if text == "" {
 		return nil
 	}
 	note := &inPlaceNote{}
-	if err := json.Unmarshal([]byte(p.pod.Annotations[v1alpha1.InPlaceAnnotation]), note); err != nil {
+	if err := json.Unmarshal([]byte(text), note); err != nil {
 		return nil // not ours
 	}
-	if note.doneIn(p.pod) {
+	if note.doneIn(pod) {
 		return nil
 	}
 	return note
@@ -45,7 +46,7 @@ func (p pet) changing() *inPlaceNote {
 
 // changed: a change of the pod is over, and its note can go.
 func (p pet) changed() bool {
-	return p.pod != nil && p.pod.Annotations[v1alpha1.InPlaceAnnotation] != "" && p.changing() == nil
+	return p.noted && p.changing == nil
 }
 
 // doneIn: kubelet has seen the pod as it is now, and has done all of it. A
@@ -94,7 +95,7 @@ func (n *inPlaceNote) withResources(pod *corev1.Pod) *corev1.Pod {
 
 // infeasible: the node will never have what the pod is to have.
 func (p pet) infeasible() bool {
-	if p.changing() == nil {
+	if p.changing == nil {
 		return false
 	}
 	for _, condition := range p.pod.Status.Conditions {
@@ -123,7 +124,7 @@ func withoutNote(pod *corev1.Pod) *corev1.Pod {
 // noteOfChange begins a note: with what a former change has not done yet.
 func (p pet) noteOfChange() inPlaceNote {
 	note := inPlaceNote{Restarts: map[string]formerContainer{}, Resources: map[string]corev1.ResourceRequirements{}}
-	if pending := p.changing(); pending != nil {
+	if pending := p.changing; pending != nil {
 		maps.Copy(note.Restarts, pending.Restarts)
 		maps.Copy(note.Resources, pending.Resources)
 	}

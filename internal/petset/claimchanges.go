@@ -72,7 +72,7 @@ func (r *round) changeClaim(p pet, claim, template *corev1.PersistentVolumeClaim
 // mounts reports whether the pet's pod has the claim among its volumes. A file
 // system grows when somebody mounts it, and not before.
 func (r *round) mounts(p pet, claim *corev1.PersistentVolumeClaim) bool {
-	return p.pod != nil && slices.ContainsFunc(p.pod.Spec.Volumes, func(volume corev1.Volume) bool {
+	return p.mountsClaims && slices.ContainsFunc(p.pod.Spec.Volumes, func(volume corev1.Volume) bool {
 		return volume.PersistentVolumeClaim != nil && volume.PersistentVolumeClaim.ClaimName == claim.Name
 	})
 }
@@ -85,7 +85,7 @@ const patienceWithKubelet = 5 * time.Minute
 // grownAfterStart: a volume of the pet was made larger after its pod started,
 // and the node cannot make its file system larger while it is in use.
 func (r *round) grownAfterStart(p pet) bool {
-	if !r.Set.ClaimsFollow || p.pod == nil || p.pod.Status.StartTime == nil {
+	if !r.Set.ClaimsFollow {
 		return false
 	}
 	for _, claim := range r.claimsOf(p) {

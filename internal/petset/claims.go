@@ -61,7 +61,7 @@ func (r *round) updateClaimOwners(p pet) {
 
 // formerClaims are the claims of the pet's pod whose templates were removed.
 func (s Set) formerClaims(p pet) (names []string) {
-	if !s.ClaimsFollow || p.pod == nil {
+	if !s.ClaimsFollow || !p.mountsClaims {
 		return nil
 	}
 	for i := range p.pod.Spec.Volumes {
@@ -118,7 +118,7 @@ func (s Set) ClaimsToObserve(pods []*corev1.Pod) []string {
 			all(ordinal)
 		}
 		if ok {
-			names = append(names, s.formerClaims(pet{ordinal: ordinal, pod: pod})...)
+			names = append(names, s.formerClaims(petOf(pod))...)
 		}
 	}
 	return names
@@ -140,7 +140,7 @@ func (r *round) claimConflict(p pet) string {
 // one that is being deleted, in upstream's words.
 func (r *round) waitForClaim(p pet) (waitFor string) {
 	if name := r.claimBeingDeleted(p); name != "" {
-		r.plan.Uncreatable = append(r.plan.Uncreatable, Wait{Pod: p.name, Reason: "pvc " + name + " is being deleted"})
+		r.plan.Uncreatable = append(r.plan.Uncreatable, Wait{Pod: r.Set.PodName(p.ordinal), Reason: "pvc " + name + " is being deleted"})
 	}
 	return r.unusableClaim(p)
 }
@@ -153,7 +153,7 @@ func (r *round) unusableClaim(p pet) (why string) {
 	for _, claim := range r.claimsOf(p) {
 		switch {
 		case claim == nil:
-		case ownedByAnotherPod(claim.OwnerReferences, p):
+		case r.Set.ownedByAnotherPod(claim.OwnerReferences, p):
 			// It was condemned together with a former pod of this name, and
 			// garbage collection has yet to take it. A pod bound to it now
 			// would lose it under its feet.

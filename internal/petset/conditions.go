@@ -70,20 +70,20 @@ func setCondition(in *[]metav1.Condition, generation int64, now time.Time, kind 
 // trouble returns that of the first pet that has any.
 func (r *round) trouble() *Trouble {
 	if len(r.Pods) == 0 && len(r.Unready) > 0 && len(r.replicas) > 0 {
-		return &Trouble{Pod: r.replicas[0].name, Reason: v1alpha1.ReasonDependency, Message: "waits: the set depends on " + strings.Join(r.Unready, ", and on ")}
+		return &Trouble{Pod: r.Set.PodName(r.replicas[0].ordinal), Reason: v1alpha1.ReasonDependency, Message: "waits: the set depends on " + strings.Join(r.Unready, ", and on ")}
 	}
 	for _, p := range r.held {
-		return &Trouble{Pod: p.name, Reason: v1alpha1.ReasonDrain, Message: "did not drain in time and is held: " + r.lastFailure(p)}
+		return &Trouble{Pod: r.Set.PodName(p.ordinal), Reason: v1alpha1.ReasonDrain, Message: "did not drain in time and is held: " + r.lastFailure(p)}
 	}
 	for _, p := range r.replicas {
 		if message := r.claimTrouble(p); message != "" {
-			return &Trouble{Pod: p.name, Reason: v1alpha1.ReasonClaim, Message: message}
+			return &Trouble{Pod: r.Set.PodName(p.ordinal), Reason: v1alpha1.ReasonClaim, Message: message}
 		}
 	}
 	for _, pets := range [][]pet{r.replicas, r.condemned} {
 		for _, p := range pets {
 			if reason, message := p.trouble(); reason != "" {
-				return &Trouble{Pod: p.name, Reason: reason, Message: message}
+				return &Trouble{Pod: r.Set.PodName(p.ordinal), Reason: reason, Message: message}
 			}
 		}
 	}
@@ -93,7 +93,7 @@ func (r *round) trouble() *Trouble {
 // trouble finishes the sentence "the pet …". The first rule that matches is what
 // a person should look at first. Empty when the pet may get on by itself.
 func (p pet) trouble() (reason, message string) {
-	if p.pod == nil || p.ready() || p.terminating() {
+	if p.pod == nil || p.ready || p.terminating {
 		return "", ""
 	}
 	for _, condition := range p.pod.Status.Conditions {
@@ -149,11 +149,11 @@ type Attention struct {
 
 // AttentionTo returns what there is in a pod.
 func AttentionTo(pod *corev1.Pod) Attention {
-	p := pet{pod: pod}
-	out := Attention{drained: p.drained()}
+	p := petOf(pod)
+	out := Attention{drained: p.drained}
 	out.reason, out.message = p.trouble()
 	if _, out.noted = pod.Annotations[v1alpha1.InPlaceAnnotation]; out.noted {
-		note := p.changing()
+		note := p.changing
 		out.changing, out.infeasible = note != nil, p.infeasible()
 		out.unfulfilled = note != nil && note.lacksResources(pod)
 	}

@@ -4,22 +4,12 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // A pet that is scaled away drains first, if the set says how. When it began and
 // that it is done stand on its pod: a controller that takes over goes on from
 // there, and asks again what may have been asked before.
-
-func (p pet) drainStarted() bool {
-	return p.pod != nil && p.pod.Annotations[v1alpha1.DrainStartedAnnotation] != ""
-}
-
-func (p pet) drained() bool {
-	return p.pod != nil && p.pod.Annotations[v1alpha1.DrainedAnnotation] != ""
-}
 
 // drain reports whether the pet may go. The first rule that applies decides.
 func (r *round) drain(p pet) (mayGo bool) {
@@ -29,11 +19,11 @@ func (r *round) drain(p pet) (mayGo bool) {
 	}
 	switch since, late := r.drainingFor(p, limit); {
 	// 1. What does not run has nothing that it could move to others.
-	case r.Set.Drain == nil, p.drained(), p.pod.Status.Phase != corev1.PodRunning:
+	case r.Set.Drain == nil, p.drained, !p.running:
 		return true
 
 	// 2. The clock starts before the drain does.
-	case !p.drainStarted():
+	case !p.drainStarted:
 		pod := p.pod.DeepCopy()
 		if pod.Annotations == nil {
 			pod.Annotations = map[string]string{}
@@ -44,7 +34,7 @@ func (r *round) drain(p pet) (mayGo bool) {
 
 	// 3. Its time is over.
 	case late && r.Set.Drain.OnTimeout == v1alpha1.DrainProceed:
-		r.warnings[p.pod] = fmt.Sprintf("%s did not drain in %v and is scaled away all the same: %s", p.name, limit, r.lastFailure(p))
+		r.warnings[p.pod] = fmt.Sprintf("%s did not drain in %v and is scaled away all the same: %s", r.Set.PodName(p.ordinal), limit, r.lastFailure(p))
 		return true
 	case late:
 		r.held = append(r.held, p)
@@ -73,7 +63,7 @@ const drainRetry = 5 * time.Second
 // drainingFor returns since when the pet drains, and whether that is longer than
 // the limit.
 func (r *round) drainingFor(p pet, limit time.Duration) (since time.Time, late bool) {
-	if !p.drainStarted() {
+	if !p.drainStarted {
 		return r.Now, false
 	}
 	since, err := time.Parse(time.RFC3339, p.pod.Annotations[v1alpha1.DrainStartedAnnotation])

@@ -50,9 +50,9 @@ func (r *round) keepPet(p pet) (waitFor string) {
 	switch {
 	// 1. A pod that ended makes room for a new one. The name is free when it
 	// is gone, not before.
-	case p.finished() && p.terminating():
+	case p.finished && p.terminating:
 		return fmt.Sprintf("its pod ended (%s) and is being removed", p.pod.Status.Phase)
-	case p.finished():
+	case p.finished:
 		r.deletePod(p, fmt.Sprintf("the pod ended (%s); a new one takes its place", p.pod.Status.Phase))
 		return fmt.Sprintf("its pod ended (%s) and is being removed", p.pod.Status.Phase)
 
@@ -69,7 +69,7 @@ func (r *round) keepPet(p pet) (waitFor string) {
 
 	// 3. A pod that goes keeps its claims; it is never helped along, since
 	// nobody here can tell whether it still runs.
-	case p.terminating():
+	case p.terminating:
 		if r.Set.Parallel { // it may serve yet, under its name
 			r.repair(p)
 		}
@@ -83,7 +83,7 @@ func (r *round) keepPet(p pet) (waitFor string) {
 	// 5. A pod that began to leave what it belongs to, and is wanted again,
 	// makes room for one that joins it. So does one that asks its node for more
 	// than that can ever give.
-	case p.drainStarted():
+	case p.drainStarted:
 		r.deletePod(p, "it began to drain, and is wanted again")
 		return "its pod is being replaced"
 	case p.infeasible():
@@ -91,18 +91,18 @@ func (r *round) keepPet(p pet) (waitFor string) {
 		return "its pod is being replaced"
 
 	// 6. A change in place is carried through.
-	case p.changing() != nil && p.changing().lacksResources(p.pod):
-		r.act(Action{Verb: ResizePod, Ordinal: p.ordinal, Pod: p.changing().withResources(p.pod), ElseDelete: true, Reason: "the template has other resources"})
+	case p.changing != nil && p.changing.lacksResources(p.pod):
+		r.act(Action{Verb: ResizePod, Ordinal: p.ordinal, Pod: p.changing.withResources(p.pod), ElseDelete: true, Reason: "the template has other resources"})
 		return "its pod gets other resources"
 	case p.changed():
 		r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: withoutNote(p.pod), Reason: "the change in place is done"})
 		return r.notUp(p)
 
 	// 7. A pod cannot start without its claims.
-	case p.pending() && r.lostClaim(p) != "":
+	case p.pending && r.lostClaim(p) != "":
 		r.deletePod(p, "it waits for claim "+r.lostClaim(p)+", whose template was removed")
 		return "its pod is being replaced"
-	case p.pending():
+	case p.pending:
 		r.createMissingClaims(p, "the pod waits for its claim")
 	}
 
@@ -118,9 +118,9 @@ func (r *round) keepPet(p pet) (waitFor string) {
 // notUp tells what the pet's pod lacks; nothing when it is available.
 func (r *round) notUp(p pet) string {
 	switch {
-	case p.changing() != nil:
+	case p.changing != nil:
 		return "its pod is being changed in place"
-	case !p.ready():
+	case !p.ready:
 		return "its pod is not ready"
 	case !r.available(p):
 		return fmt.Sprintf("its pod is ready for less than %d s", r.Set.MinReadySeconds)
@@ -138,7 +138,7 @@ func (r *round) createPet(p pet) {
 }
 
 func (r *round) repair(p pet) {
-	identity, storage := identityMatches(p.pod), r.Set.storageMatches(p.pod, p.ordinal)
+	identity, storage := p.identity, r.Set.storageMatches(p.pod, p.ordinal)
 	if identity && storage {
 		return
 	}
@@ -146,7 +146,7 @@ func (r *round) repair(p pet) {
 	if !storage {
 		why = "the pod does not mount the pet's claims"
 	}
-	if !storage && !p.pending() { // a pending pod has them from rule 7
+	if !storage && !p.pending { // a pending pod has them from rule 7
 		r.createMissingClaims(p, why)
 	}
 	r.act(Action{Verb: UpdatePod, Ordinal: p.ordinal, Pod: r.Set.repaired(p.pod, p.ordinal), Reason: why})

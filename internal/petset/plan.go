@@ -22,6 +22,8 @@ type Observation struct {
 	CollisionCount int32
 	// Pods that the set controls, in any order; each is a member of the set.
 	Pods []*corev1.Pod
+	// Facts of the pods that were looked at before. Those of others are read now.
+	Facts map[*corev1.Pod]Facts
 	// Claims by name. Those of other sets do no harm.
 	Claims map[string]*corev1.PersistentVolumeClaim
 	// NameTaken says which other set has the same name for its pods, if any:

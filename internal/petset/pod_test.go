@@ -48,7 +48,7 @@ func TestNewPod(t *testing.T) {
 
 func TestNewClaim(t *testing.T) {
 	set := podSet()
-	got := set.newClaim(&set.ClaimTemplates[0], pet{ordinal: 3, name: "web-3"})
+	got := set.newClaim(&set.ClaimTemplates[0], pet{Facts: Facts{ordinal: 3}})
 	want := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "data-web-3",
 		Labels: map[string]string{"app": "web", "tier": "disk"}}}
 	if diff := cmp.Diff(want, got); diff != "" {

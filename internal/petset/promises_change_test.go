@@ -97,13 +97,13 @@ func withRequests(container corev1.Container) corev1.Container {
 
 // A drain goes on only in what is to go, and a resize only as it was noted.
 func (r *round) mayGoOn(a Action) error {
-	p := pet{pod: r.seen(a.Pod)}
+	p := petOf(r.seen(a.Pod))
 	switch {
-	case p.terminating():
+	case p.terminating:
 		return fmt.Errorf("it goes")
-	case a.Verb == ResizePod && (!r.Set.Contains(a.Ordinal) || p.changing() == nil):
+	case a.Verb == ResizePod && (!r.Set.Contains(a.Ordinal) || p.changing == nil):
 		return fmt.Errorf("nobody noted it")
-	case a.Verb == DrainPod && (r.Set.Contains(a.Ordinal) || !p.drainStarted() || r.Set.Drain == nil):
+	case a.Verb == DrainPod && (r.Set.Contains(a.Ordinal) || !p.drainStarted || r.Set.Drain == nil):
 		return fmt.Errorf("it should not drain")
 	}
 	return nil

@@ -52,11 +52,11 @@ func (r *round) mayDelete(a Action, plan Plan, scaledIn, updated *int) error {
 // when its node cannot have it, when nobody makes its claims any more, or when its
 // revision keeps it from being ready.
 func (r *round) mayReplace(a Action) error {
-	p := pet{pod: a.Pod}
+	p := petOf(a.Pod)
 	infeasible := func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodResizePending && c.Reason == corev1.PodReasonInfeasible
 	}
-	if p.finished() || p.drainStarted() || slices.ContainsFunc(a.Pod.Status.Conditions, infeasible) || p.pending() && r.lacksClaims(a) {
+	if p.finished || p.drainStarted || slices.ContainsFunc(a.Pod.Status.Conditions, infeasible) || p.pending && r.lacksClaims(a) {
 		return nil
 	}
 	return errors.Join(r.mayReplaceBroken(a), r.cannotBeChanged(a))
@@ -73,7 +73,7 @@ func (r *round) lacksClaims(a Action) bool {
 // Only where the set says so, and a pod that is neither ready nor on the
 // revision that it should be on.
 func (r *round) mayReplaceBroken(a Action) error {
-	was := pet{pod: r.seen(a.Pod)}
+	was := petOf(r.seen(a.Pod))
 	switch {
 	case !r.Set.ReplaceBroken:
 		return fmt.Errorf("a pod that has not ended is replaced to keep it")
@@ -81,9 +81,9 @@ func (r *round) mayReplaceBroken(a Action) error {
 		return fmt.Errorf("the set is updated on deletion only")
 	case r.Set.Update.Paused:
 		return fmt.Errorf("the update is paused")
-	case was.ready():
+	case was.ready:
 		return fmt.Errorf("it is ready")
-	case was.revision() == r.wantedRevision(a).Name || r.sameTemplate(was.pod, r.wantedRevision(a), a.Ordinal):
+	case was.revision == r.wantedRevision(a).Name || r.sameTemplate(was.pod, r.wantedRevision(a), a.Ordinal):
 		return fmt.Errorf("it is on the revision that is wanted")
 	}
 	return nil
@@ -103,12 +103,12 @@ func (r *round) mayScaleIn(a Action, count int) error {
 	}
 	for _, p := range r.condemned {
 		if p.ordinal > a.Ordinal {
-			return fmt.Errorf("%s should go first", p.name)
+			return fmt.Errorf("%s should go first", r.Set.PodName(p.ordinal))
 		}
 	}
 	for _, p := range r.replicas {
 		if p.unavailable(r.Set.MinReadySeconds, r.Now) {
-			return fmt.Errorf("%s is not available", p.name)
+			return fmt.Errorf("%s is not available", r.Set.PodName(p.ordinal))
 		}
 	}
 	return nil
@@ -161,7 +161,7 @@ func (r *round) sparesClaims(plan Plan) error {
 			continue
 		}
 		if err := r.claimStays(Action{Ordinal: p.ordinal, Pod: p.pod}, plan); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+			return fmt.Errorf("%s: %w", r.Set.PodName(p.ordinal), err)
 		}
 	}
 	return nil

@@ -108,7 +108,7 @@ func (r *round) mayStart(a Action, before []Action) error {
 	}
 	for _, p := range r.replicas {
 		if !r.Set.Parallel && p.ordinal < a.Ordinal && p.unavailable(r.Set.MinReadySeconds, r.Now) {
-			return fmt.Errorf("%s is not available", p.name)
+			return fmt.Errorf("%s is not available", r.Set.PodName(p.ordinal))
 		}
 	}
 	for i := range r.Set.ClaimTemplates {

@@ -56,7 +56,7 @@ func leveled(template *corev1.PodTemplateSpec) *corev1.PodTemplateSpec {
 // above the partition, in the order that was asked, and no more of them than may
 // be unavailable.
 func (r *round) mayUpdate(a Action, plan Plan, count int) error {
-	was := pet{ordinal: a.Ordinal, pod: r.seen(a.Pod)}
+	was := petOf(r.seen(a.Pod))
 	limit, unavailable := 1, count
 	if r.Set.Update.MaxUnavailable != nil {
 		limit = *r.Set.Update.MaxUnavailable
@@ -67,7 +67,7 @@ func (r *round) mayUpdate(a Action, plan Plan, count int) error {
 		return fmt.Errorf("the set is updated on deletion only")
 	case r.Set.Update.Paused:
 		return fmt.Errorf("the update is paused")
-	case was.revision() == r.Update.Name && !r.mustSeeItsVolume(was):
+	case was.revision == r.Update.Name && !r.mustSeeItsVolume(was):
 		return fmt.Errorf("it is on the update revision")
 	case r.sameTemplate(was.pod, r.Update, a.Ordinal):
 		return fmt.Errorf("it would be no other on the update revision")
@@ -78,7 +78,7 @@ func (r *round) mayUpdate(a Action, plan Plan, count int) error {
 	}
 	for _, other := range r.replicas {
 		if !r.Set.Parallel && other.unavailable(r.Set.MinReadySeconds, r.Now) {
-			return fmt.Errorf("%s is not available", other.name)
+			return fmt.Errorf("%s is not available", r.Set.PodName(other.ordinal))
 		}
 	}
 	return r.mayBeNext(was, plan)
@@ -89,11 +89,11 @@ func (r *round) mayUpdate(a Action, plan Plan, count int) error {
 func (r *round) mayBeNext(p pet, plan Plan) error {
 	for _, other := range r.replicas {
 		acted := func(b Action) bool { return b.Ordinal == other.ordinal && b.Pod != nil }
-		if other.pod == nil || other.index < *r.Set.Update.Partition || !r.goesBefore(other, p) || other.terminating() ||
-			other.revision() == r.Update.Name || slices.ContainsFunc(plan.Actions, acted) {
+		if other.pod == nil || other.index < *r.Set.Update.Partition || !r.goesBefore(other, p) || other.terminating ||
+			other.revision == r.Update.Name || slices.ContainsFunc(plan.Actions, acted) {
 			continue
 		}
-		return fmt.Errorf("%s should be updated first", other.name)
+		return fmt.Errorf("%s should be updated first", r.Set.PodName(other.ordinal))
 	}
 	return nil
 }

@@ -81,9 +81,9 @@ func (s Set) conflicting(refs []metav1.OwnerReference, p pet) bool {
 	return false
 }
 
-func ownedByAnotherPod(refs []metav1.OwnerReference, p pet) bool {
+func (s Set) ownedByAnotherPod(refs []metav1.OwnerReference, p pet) bool {
 	for _, ref := range refs {
-		if ref.Kind == podKind.Kind && ref.APIVersion == "v1" && ref.Name == p.name && ref.UID != p.uid() {
+		if ref.Kind == podKind.Kind && ref.APIVersion == "v1" && ref.Name == s.PodName(p.ordinal) && ref.UID != p.uid() {
 			return true
 		}
 	}

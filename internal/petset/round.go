@@ -29,23 +29,20 @@ type round struct {
 
 func newRound(o Observation) *round {
 	r := &round{Observation: o, replicas: make([]pet, o.Set.Replicas), leaving: map[*corev1.Pod]bool{}, warnings: map[*corev1.Pod]string{}}
+	r.condemned = make([]pet, 0, max(0, len(o.Pods)-o.Set.Replicas))
+	r.Current.Name, r.Update.Name = oneCopy(r.Current.Name), oneCopy(r.Update.Name)
 	for i := range r.replicas {
-		r.replicas[i] = pet{ordinal: o.Set.Ordinals.At(i), index: i}
+		r.replicas[i] = pet{index: i, Facts: Facts{ordinal: o.Set.Ordinals.At(i)}}
 	}
 	for _, pod := range o.Pods {
-		_, ordinal, ok := SplitOrdinal(pod.Name)
-		if !ok {
+		facts := o.factsOf(pod)
+		if !facts.named {
 			continue
 		}
-		if index, ok := o.Set.Ordinals.Index(ordinal); ok && index < o.Set.Replicas {
-			r.replicas[index].pod, r.replicas[index].name = pod, pod.Name
+		if index, ok := o.Set.Ordinals.Index(facts.ordinal); ok && index < o.Set.Replicas {
+			r.replicas[index].pod, r.replicas[index].Facts = pod, facts
 		} else {
-			r.condemned = append(r.condemned, pet{ordinal: ordinal, name: pod.Name, pod: pod})
-		}
-	}
-	for i := range r.replicas {
-		if p := &r.replicas[i]; p.pod == nil {
-			p.name = o.Set.PodName(p.ordinal)
+			r.condemned = append(r.condemned, pet{pod: pod, Facts: facts})
 		}
 	}
 	slices.SortFunc(r.condemned, func(a, b pet) int { return cmp.Compare(b.ordinal, a.ordinal) })
@@ -63,7 +60,7 @@ func (r *round) deletePod(p pet, why string) {
 }
 
 func (r *round) wait(p pet, why string) {
-	r.plan.Waits = append(r.plan.Waits, Wait{Pod: p.name, Reason: why})
+	r.plan.Waits = append(r.plan.Waits, Wait{Pod: r.Set.PodName(p.ordinal), Reason: why})
 }
 
 // recheckIn asks for another look, although nothing may change until then.

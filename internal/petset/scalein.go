@@ -14,7 +14,7 @@ func (r *round) scaleIn() (goOn bool) {
 	r.stage = StageScaleIn
 	if r.Set.Parallel {
 		for _, p := range r.condemned {
-			if !p.terminating() && r.drain(p) {
+			if !p.terminating && r.drain(p) {
 				r.deletePod(p, "the set has no such ordinal any more")
 			}
 		}
@@ -32,7 +32,7 @@ func (r *round) scaleInOrdered() (goOn bool) {
 	p := r.condemned[0]
 	switch {
 	// 1. One at a time.
-	case p.terminating():
+	case p.terminating:
 		r.wait(p, "its pod is terminating; the set scales in one pet at a time")
 
 	// 2. An unhealthy pet does not go while another is unhealthy too: somebody
@@ -40,7 +40,7 @@ func (r *round) scaleInOrdered() (goOn bool) {
 	// pod ended may go as well: it will never be healthy, and the set would be
 	// stuck, as with upstream's controller it is. So may one that the set would
 	// replace for being broken.
-	case r.unavailable(p) && !p.finished() && !r.broken(p) && p != r.lowestUnavailableCondemned():
+	case r.unavailable(p) && !p.finished && !r.broken(p) && p != r.lowestUnavailableCondemned():
 		r.wait(r.lowestUnavailableCondemned(), "its pod is not available; scaling in halts meanwhile")
 
 	// 3. It goes, when it has drained.

@@ -29,7 +29,8 @@ func (w *world) settled() error {
 		}
 	}
 	for i := range o.Set.Replicas {
-		p := pet{ordinal: o.Set.Ordinals.At(i), index: i, pod: w.pods.truth()[o.Set.PodName(o.Set.Ordinals.At(i))]}
+		p := petOf(w.pods.truth()[o.Set.PodName(o.Set.Ordinals.At(i))])
+		p.ordinal, p.index = o.Set.Ordinals.At(i), i
 		if err := w.petSettled(o, p); err != nil {
 			return fmt.Errorf("pet %d: %w", p.ordinal, err)
 		}
@@ -44,15 +45,15 @@ func (w *world) petSettled(o Observation, p pet) error {
 		return errors.New("it is not up")
 	case !identityMatches(p.pod) || !o.Set.storageMatches(p.pod, p.ordinal):
 		return errors.New("it lacks its identity")
-	case p.drainStarted() || p.pod.Annotations[v1alpha1.InPlaceAnnotation] != "":
+	case p.drainStarted || p.pod.Annotations[v1alpha1.InPlaceAnnotation] != "":
 		return errors.New("it is half changed")
 	}
 	if !o.Set.Update.OnDelete && p.index >= *o.Set.Update.Partition {
-		if p.revision() != o.Update.Name {
-			return fmt.Errorf("it runs %s, want %s", p.revision(), o.Update.Name)
+		if p.revision != o.Update.Name {
+			return fmt.Errorf("it runs %s, want %s", p.revision, o.Update.Name)
 		}
 	}
-	if revision, known := newRound(o).revisionNamed(p.revision()); known {
+	if revision, known := newRound(o).revisionNamed(p.revision); known {
 		template := revision.templateFor(p.ordinal)
 		if err := isMadeFrom(p.pod, template); err != nil {
 			return err

@@ -24,24 +24,24 @@ func (r *round) status() apps.StatefulSetStatus {
 }
 
 func (r *round) count(status *apps.StatefulSetStatus, p pet) {
-	if p.pod == nil || p.pod.Status.Phase == "" {
+	if p.pod == nil || !p.created {
 		return
 	}
 	status.Replicas++
-	if p.ready() {
+	if p.ready {
 		status.ReadyReplicas++
 	}
 	if r.available(p) {
 		status.AvailableReplicas++
 	}
-	if p.terminating() {
+	if p.terminating {
 		// It is still a replica, but of no revision any more.
 		return
 	}
-	if p.revision() == r.Current.Name {
+	if p.revision == r.Current.Name {
 		status.CurrentReplicas++
 	}
-	if p.revision() == r.Update.Name {
+	if p.revision == r.Update.Name {
 		status.UpdatedReplicas++
 	}
 }

@@ -103,8 +103,8 @@ func (r *round) partition() int {
 // outdated: there is a pod, it stays if nobody acts, and it is on another
 // revision, or waits for a restart to see its grown volume.
 func (r *round) outdated(p pet) bool {
-	return p.pod != nil && !p.terminating() && !r.leaving[p.pod] &&
-		(p.revision() != r.Update.Name || r.grownAfterStart(p))
+	return p.pod != nil && !p.terminating && !r.leaving[p.pod] &&
+		(p.revision != r.Update.Name || r.grownAfterStart(p))
 }
 
 // writesPods: the plan changes pods already. A second write of one would be of an
@@ -121,7 +121,7 @@ func (r *round) relabel() (some bool) {
 		return false
 	}
 	for _, p := range r.updateOrder() {
-		if r.outdated(p) && p.revision() != r.Update.Name && r.sameOn(p, r.Update) {
+		if r.outdated(p) && p.revision != r.Update.Name && r.sameOn(p, r.Update) {
 			r.label(p, r.Update)
 			some = true
 		}
@@ -143,7 +143,7 @@ func (r *round) anyOverrides() bool {
 // sameOn: the pet's pod would be made from the same template on the other
 // revision. Two revisions without overrides are never the same.
 func (r *round) sameOn(p pet, other Revision) bool {
-	own, known := r.revisionNamed(p.revision())
+	own, known := r.revisionNamed(p.revision)
 	return known && len(own.overridden)+len(other.overridden) > 0 &&
 		equality.Semantic.DeepEqual(own.templateFor(p.ordinal), other.templateFor(p.ordinal))
 }
@@ -170,15 +170,15 @@ func (r *round) revisionNamed(name string) (revision Revision, known bool) {
 // set does not wait for such pods.
 func (r *round) broken(p pet) bool {
 	return r.Set.ReplaceBroken && !r.Set.Update.OnDelete && !r.Set.Update.Paused &&
-		!p.ready() && r.outdated(p) && p.revision() != r.revisionFor(p).Name && !r.sameOn(p, r.revisionFor(p))
+		!p.ready && r.outdated(p) && p.revision != r.revisionFor(p).Name && !r.sameOn(p, r.revisionFor(p))
 }
 
 // replace brings the pet to its revision: by a change of its pod where that is
 // possible and wanted, else by a new pod. It returns what there is to wait for.
 func (r *round) replace(p pet) (waitFor string) {
 	target := r.revisionFor(p)
-	switch own, known := r.revisionNamed(p.revision()); {
-	case p.revision() == target.Name:
+	switch own, known := r.revisionNamed(p.revision); {
+	case p.revision == target.Name:
 		r.deletePod(p, "its volume has grown, and it takes a restart to see that")
 		return "its pod is being replaced"
 	case known && r.Set.Update.InPlace:
@@ -190,10 +190,10 @@ func (r *round) replace(p pet) (waitFor string) {
 			return "its pod is being changed in place"
 		}
 	}
-	if p.revision() == r.Current.Name && p.pod.Status.Phase != "" {
+	if p.revision == r.Current.Name && p.created {
 		r.retired++
 	}
-	r.deletePod(p, "revision "+target.Name+" takes the place of "+orNone(p.revision()))
+	r.deletePod(p, "revision "+target.Name+" takes the place of "+orNone(p.revision))
 	return "its pod is being replaced"
 }
 

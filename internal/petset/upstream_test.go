@@ -215,20 +215,20 @@ func (p *pair) apart() bool {
 			// One pet of a Parallel set that waits for its claim holds up all others of
 			// upstream's.
 			ordinal := set.Ordinals.At(i)
-			held := pet{pod: w.pods.truth()[set.PodName(ordinal)]}
-			if set.Parallel && (held.pod == nil || held.pending()) && w.goes(set.ClaimName("data", ordinal)) {
+			held := petOf(w.pods.truth()[set.PodName(ordinal)])
+			if set.Parallel && (held.pod == nil || held.pending) && w.goes(set.ClaimName("data", ordinal)) {
 				return true
 			}
 		}
 		for _, name := range w.names() {
 			pod := w.pods.truth()[name]
 			_, ordinal, _ := SplitOrdinal(name)
-			switch p := (pet{pod: pod}); {
+			switch p := petOf(pod); {
 			// Upstream waits for ever until a pod that ended becomes healthy.
-			case p.finished() && !set.Contains(ordinal):
+			case p.finished && !set.Contains(ordinal):
 				return true
 			// Upstream lets the data go of a pet that is wanted again.
-			case p.terminating() && set.Contains(ordinal) && slices.ContainsFunc(claimsOf(pod), w.ownedByPod):
+			case p.terminating && set.Contains(ordinal) && slices.ContainsFunc(claimsOf(pod), w.ownedByPod):
 				return true
 			}
 		}

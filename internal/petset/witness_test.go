@@ -139,7 +139,7 @@ func (t *witness) undisturbed(o Observation, plan Plan) {
 	for _, p := range view.replicas {
 		for i := range o.Set.ClaimTemplates {
 			claim := view.claimAfter(o.Set.ClaimName(o.Set.ClaimTemplates[i].Name, p.ordinal), plan)
-			if claim != nil && p.pod != nil && !ownedByAnotherPod(claim.OwnerReferences, p) {
+			if claim != nil && p.pod != nil && !o.Set.ownedByAnotherPod(claim.OwnerReferences, p) {
 				t.spared[claim.UID] = true
 			}
 		}

@@ -26,6 +26,8 @@ type controllerProcess struct {
 	data       []byte
 	decoded    map[types.UID]Revision
 	conversion int64
+	// facts are those of pods that were looked at.
+	facts map[*corev1.Pod]Facts
 	// What the last look was at, and when the next is due without any event.
 	looked    []any
 	pods      map[string]*corev1.Pod
@@ -35,7 +37,8 @@ type controllerProcess struct {
 
 // start begins as every controller does: with a fresh list of everything.
 func (c *controllerProcess) start(w *world) {
-	*c = controllerProcess{drains: map[types.UID]*attempt{}, failures: map[types.UID]string{}, decoded: map[types.UID]Revision{}, failed: true}
+	*c = controllerProcess{drains: map[types.UID]*attempt{}, failures: map[types.UID]string{}, decoded: map[types.UID]Revision{},
+		facts: map[*corev1.Pod]Facts{}, failed: true}
 	w.catchUp()
 }
 
@@ -46,7 +49,7 @@ func (w *world) observation() (Observation, error) {
 	if err != nil {
 		return Observation{}, err
 	}
-	o := Observation{Set: set, Claims: w.claims.observe(w.rand), Pods: w.memberPods(set), DrainFailures: w.controller.failures, Now: w.now}
+	o := Observation{Set: set, Claims: w.claims.observe(w.rand), Pods: w.memberPods(set), Facts: w.controller.facts, DrainFailures: w.controller.failures, Now: w.now}
 	w.rand.Shuffle(len(o.Pods), func(i, j int) { o.Pods[i], o.Pods[j] = o.Pods[j], o.Pods[i] })
 	if w.nameTaken {
 		o.NameTaken = "the StatefulSet web has the same pods"
@@ -102,6 +105,9 @@ func (w *world) controllerActs(faults bool) error {
 	w.tell(plan)
 	if err := promised(o, plan); err != nil {
 		return fmt.Errorf("%w\n%s", err, show(plan))
+	}
+	for _, pod := range o.Pods {
+		w.controller.facts[pod] = o.factsOf(pod)
 	}
 	w.witness.looks(o)
 	w.controller.look(w, o.Now, plan.RecheckAfter)

@@ -40,5 +40,5 @@ func (c *controllerProcess) woken(w *world) bool {
 // matter inside of it concerns PetSets alone.
 func (w *world) podEvent(old, now *corev1.Pod) bool {
 	return old != now && (old.UID != now.UID || old.Status.Phase != now.Status.Phase || (old.DeletionTimestamp == nil) != (now.DeletionTimestamp == nil) ||
-		(pet{pod: old}).ready() != (pet{pod: now}).ready() || !w.stateful && AttentionTo(old) != AttentionTo(now) || !maps.Equal(old.Labels, now.Labels))
+		petOf(old).ready != petOf(now).ready || !w.stateful && AttentionTo(old) != AttentionTo(now) || !maps.Equal(old.Labels, now.Labels))
 }

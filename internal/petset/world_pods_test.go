@@ -120,9 +120,9 @@ func (w *world) putSpec(was, pod *corev1.Pod) error {
 // deletePod is graceful: the kubelet of a pod that may run has the last word.
 func (w *world) deletePod(name string) {
 	pod := w.pods.truth()[name]
-	switch p := (pet{pod: pod}); {
-	case pod == nil || p.terminating():
-	case pod.Spec.NodeName == "" || p.finished():
+	switch p := petOf(pod); {
+	case pod == nil || p.terminating:
+	case pod.Spec.NodeName == "" || p.finished:
 		w.say("%s is deleted", name)
 		w.removePod(name)
 	default:

@@ -20,7 +20,7 @@ func showPods(w *world) string {
 	for _, name := range w.names() {
 		pod := w.pods.truth()[name]
 		fmt.Fprintf(out, "%s %s on %q, %s, ready %v, going %v, %v %v: %s\n", name, pod.UID, pod.Spec.NodeName, pod.Status.Phase,
-			(pet{pod: pod}).ready(), pod.DeletionTimestamp != nil, pod.Labels, pod.Annotations, physically(pod))
+			petOf(pod).ready, pod.DeletionTimestamp != nil, pod.Labels, pod.Annotations, physically(pod))
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.claims.truth())) {
 		fmt.Fprintln(out, showClaim(w.claims.truth()[name]))

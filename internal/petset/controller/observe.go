@@ -11,12 +11,21 @@ import (
 	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
-// claimPods returns the set's pods. Orphans that match it are adopted, pods
-// that do not match it any more are released.
-func (r *reconciler) claimPods(ctx context.Context, set client.Object, value petset.Set) ([]*corev1.Pod, error) {
+// claimPods returns the set's pods, and what is known of them. Orphans that match
+// it are adopted, pods that do not match it any more are released.
+func (r *reconciler) claimPods(ctx context.Context, set client.Object, value petset.Set) ([]*corev1.Pod, factsByPod, error) {
 	candidates, err := r.caches.podsAndOrphans(value)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	known := r.known.of(set)
+	pods, others := candidates[:0], []*corev1.Pod(nil)
+	for _, pod := range candidates {
+		if _, ok := known[pod]; ok {
+			pods = append(pods, pod)
+		} else {
+			others = append(others, pod)
+		}
 	}
 	control := kubecontroller.RealPodControl{
 		KubeClient: r.client,
@@ -24,7 +33,18 @@ func (r *reconciler) claimPods(ctx context.Context, set client.Object, value pet
 		OnWrite:    func(pod *corev1.Pod, _ *metav1.OwnerReference) { r.writes.wrote(set, podResource, pod) },
 	}
 	manager := kubecontroller.NewPodControllerRefManager(control, set, value.Selector, value.Kind, canAdopt(r.kind, set))
-	return manager.ClaimPods(ctx, candidates, value.IsMember)
+	claimed, err := manager.ClaimPods(ctx, others, value.IsMember)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, pod := range claimed {
+		if metav1.IsControlledBy(pod, set) { // and not only about to be
+			known[pod] = petset.FactsOf(pod)
+		}
+	}
+	pods = append(pods, claimed...)
+	forgetFormer(known, pods)
+	return pods, known, nil
 }
 
 // observeClaims returns the claims of the set's pets, present and past.

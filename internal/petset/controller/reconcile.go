@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/record"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -25,6 +26,7 @@ type reconciler struct {
 	events    record.EventRecorder
 	revisions *revisions
 	writes    *writes
+	known     *knownPods
 	drains    *drains
 	// maxWrites is how many writes of one set may be in flight.
 	maxWrites int
@@ -38,6 +40,7 @@ func newReconciler(kind kind, kubernetesClient kubernetes.Interface, caches *cac
 		events:    events,
 		revisions: newRevisions(kind, kubernetesClient, caches),
 		writes:    newWrites(kind, kubernetesClient, caches),
+		known:     &knownPods{sets: map[types.NamespacedName]knownSet{}},
 		drains:    drains,
 		maxWrites: maxWrites,
 	}
@@ -51,6 +54,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	set := r.caches.set(request.NamespacedName)
 	if set == nil {
 		r.writes.forget(request.NamespacedName)
+		r.known.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	value, err := r.kind.toSet(set)
@@ -68,7 +72,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // step observes, decides and acts. The status is written even when actions
 // failed: what was observed is true all the same.
 func (r *reconciler) step(ctx context.Context, set client.Object, value petset.Set) (reconcile.Result, error) {
-	pods, err := r.claimPods(ctx, set, value)
+	pods, facts, err := r.claimPods(ctx, set, value)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -86,6 +90,7 @@ func (r *reconciler) step(ctx context.Context, set client.Object, value petset.S
 		Former:         revisions.former,
 		CollisionCount: revisions.collisions,
 		Pods:           pods,
+		Facts:          facts,
 		Claims:         r.observeClaims(value, pods),
 		NameTaken:      r.kind.nameTaken(set),
 		DrainFailures:  r.drains.failuresOf(pods),
