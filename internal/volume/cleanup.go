@@ -88,6 +88,9 @@ func release(l loop) error {
 	if err != nil {
 		return err
 	}
+	if frozen, err := fileSystemMounts(l.device); err == nil {
+		thaw(frozen) // a snapshot may have been killed together with its guard
+	}
 	mounter := mount.New("")
 	for _, m := range slices.Backward(mounts) {
 		if err := mounter.Unmount(m.Mountpoint); err != nil {

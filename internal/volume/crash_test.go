@@ -2,11 +2,13 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,7 +57,34 @@ func life(fs FileSystem) []operation {
 	if fs == RawBlock {
 		begin = []operation{create, stage, publish, expand, grow}
 	}
-	return append(begin, end()...)
+	return slices.Concat(begin, copies(fs), end())
+}
+
+// copies are the operations that copy the volume while it is in use.
+func copies(fs FileSystem) []operation {
+	ctx := context.Background()
+	group := []string{crashVolume, "clone"}
+	if fs == RawBlock {
+		group = []string{crashVolume} // in use, it cannot be frozen with others
+	}
+	return []operation{
+		{"snapshot", func(p *Pool, _ string) error {
+			_, err := p.Snapshot(ctx, "snapshot", crashVolume, alone)
+			return err
+		}},
+		{"clone", func(p *Pool, _ string) error {
+			_, err := p.CreateFrom(ctx, Spec{Name: "clone", FileSystem: fs}, Source{Volume: crashVolume}, alone)
+			return err
+		}},
+		{"group", func(p *Pool, _ string) error {
+			_, err := p.SnapshotGroup(ctx, "group", group, alone)
+			return err
+		}},
+		{"restore", func(p *Pool, _ string) error {
+			_, err := p.CreateFrom(ctx, Spec{Name: "restored", FileSystem: fs}, Source{Snapshot: "snapshot"}, alone)
+			return err
+		}},
+	}
 }
 
 func end() []operation {
@@ -63,6 +92,9 @@ func end() []operation {
 		{"unpublish", func(p *Pool, dir string) error { return p.Unpublish(target(dir)) }},
 		{"unstage", func(p *Pool, dir string) error { return p.Unstage(crashVolume, staging(dir)) }},
 		{"delete", func(p *Pool, _ string) error { return p.Delete(crashVolume) }},
+		{"delete snapshot", func(p *Pool, _ string) error { return p.DeleteSnapshot("snapshot") }},
+		{"delete group", func(p *Pool, _ string) error { return p.DeleteGroup("group") }},
+		{"delete copies", func(p *Pool, _ string) error { return errors.Join(p.Delete("clone"), p.Delete("restored")) }},
 	}
 }
 
@@ -75,27 +107,49 @@ func TestCrash(t *testing.T) {
 	points.WriteString("The steps of each operation after which the crash test ends the process.\n\n")
 	for _, fs := range []FileSystem{Ext4, RawBlock} {
 		for i, op := range life(fs) {
-			var steps []string
-			for n := 1; ; n++ {
-				step := crashAndGoOn(t, fs, i, n, life(fs)[i:])
-				if step == "" {
-					break
-				}
-				crashAndGoOn(t, fs, i, n, end())
-				steps = append(steps, step)
+			fmt.Fprintf(&points, "%s %s: %s\n", fs, op.name, crashEverywhere(t, t.TempDir, fs, i))
+		}
+	}
+	points.WriteString("\nWhere the pool's file system shares blocks:\n\n")
+	pool, _ := poolOn(t, "xfs")
+	onXFS := func() string {
+		dir, err := os.MkdirTemp(pool.dir, "")
+		must(t, err)
+		t.Cleanup(func() { must(t, os.Remove(dir)) })
+		return dir
+	}
+	for _, fs := range []FileSystem{Ext4, RawBlock} {
+		for i, op := range life(fs) {
+			if slices.ContainsFunc(copies(fs), func(c operation) bool { return c.name == op.name }) {
+				fmt.Fprintf(&points, "%s %s: %s\n", fs, op.name, crashEverywhere(t, onXFS, fs, i))
 			}
-			fmt.Fprintf(&points, "%s %s: %s\n", fs, op.name, strings.Join(steps, ", "))
 		}
 	}
 	compare(t, "testdata/crash-points.txt", points.String())
 }
 
+// crashEverywhere ends the process at each step of operation i, and gives the
+// steps' names.
+func crashEverywhere(t *testing.T, poolDir func() string, fs FileSystem, i int) string {
+	t.Helper()
+	var steps []string
+	for n := 1; ; n++ {
+		step := crashAndGoOn(t, poolDir(), fs, i, n, life(fs)[i:])
+		if step == "" {
+			return strings.Join(steps, ", ")
+		}
+		crashAndGoOn(t, poolDir(), fs, i, n, end())
+		steps = append(steps, step)
+	}
+}
+
 // crashAndGoOn lives up to operation i, ends the process at the nth step of it,
 // and carries out what follows. It gives the step's name; empty if the operation
 // has fewer steps.
-func crashAndGoOn(t *testing.T, fs FileSystem, i, n int, following []operation) string {
+func crashAndGoOn(t *testing.T, poolDir string, fs FileSystem, i, n int, following []operation) string {
 	t.Helper()
 	dir := volumetest.Dir(t)
+	must(t, os.Symlink(poolDir, filepath.Join(dir, "pool")))
 	p, err := Open(filepath.Join(dir, "pool"))
 	must(t, err)
 	for _, op := range life(fs)[:i] {
@@ -104,6 +158,10 @@ func crashAndGoOn(t *testing.T, fs FileSystem, i, n int, following []operation) 
 		}
 	}
 	step := crash(t, dir, fs, i, n)
+	if fs == Ext4 && slices.ContainsFunc(copies(fs), func(c operation) bool { return c.name == life(fs)[i].name }) {
+		// Nobody has opened the pool yet: the guard does it.
+		requireWritable(t, fmt.Sprintf("%s killed after %q", life(fs)[i].name, step), target(dir))
+	}
 
 	p, err = Open(filepath.Join(dir, "pool"))
 	must(t, err)
@@ -118,7 +176,7 @@ func crashAndGoOn(t *testing.T, fs FileSystem, i, n int, following []operation) 
 		if op.name != "unstage" {
 			continue
 		}
-		for _, l := range volumetest.Leftovers(t, dir) {
+		for _, l := range slices.Concat(volumetest.Leftovers(t, dir), volumetest.Leftovers(t, p.dir+"/")) {
 			t.Errorf("%s: left after unstage: %s", story, l)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/mount-utils"
@@ -33,6 +34,8 @@ type Pool struct {
 	// reached is called between the steps of every operation. The crash tests
 	// end the process there.
 	reached func(step string)
+	// frozenLimit is that constant, but in tests.
+	frozenLimit time.Duration
 }
 
 // Open gives the pool in dir, which is created where it is missing, and removes
@@ -49,8 +52,9 @@ func Open(dir string) (*Pool, error) {
 	if resolved, err = filepath.Abs(resolved); err != nil {
 		return nil, err
 	}
-	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), reached: func(string) {}}
-	return p, p.sweep()
+	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), reached: func(string) {}, frozenLimit: frozenLimit}
+	// A volume that stayed frozen would hold its pod for ever.
+	return p, errors.Join(p.awaitGuards(guardPatience), thawBelow(p.dir), p.sweep())
 }
 
 // sweep removes half made and half deleted volumes. A directory with a

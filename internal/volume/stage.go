@@ -25,8 +25,11 @@ func (p *Pool) Stage(ctx context.Context, id, path string, options []string) err
 		return p.stageBlock(r)
 	}
 	mounted, err := p.mountedFrom(id, path)
-	if err != nil || mounted {
+	if err != nil {
 		return err
+	}
+	if mounted {
+		return p.growMounted(r, path) // what a call that was killed may not have done
 	}
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return err
@@ -41,13 +44,26 @@ func (p *Pool) Stage(ctx context.Context, id, path string, options []string) err
 	if err := p.growUnmounted(ctx, r, device); err != nil {
 		return err
 	}
-	// Databases do not read access times, and would pay a write for each.
-	options = append([]string{"noatime"}, options...)
+	options = append(defaultOptions(r.FileSystem), options...)
 	if err := p.mounter.Mount(device.Name(), path, string(r.FileSystem), options); err != nil {
 		return fmt.Errorf("mount volume %s: %w", id, err)
 	}
 	p.reached("mounted")
+	if err := p.growMounted(r, path); err != nil {
+		return err
+	}
 	return dropLostAndFound(path)
+}
+
+// defaultOptions are those of every mount. Databases do not read access times,
+// and would pay a write for each.
+func defaultOptions(fs FileSystem) []string {
+	if fs == XFS {
+		// xfs refuses to mount the twin of a mounted file system, which is what a
+		// restored snapshot is. Volumes are never looked for by their UUID.
+		return []string{"noatime", "nouuid"}
+	}
+	return []string{"noatime"}
 }
 
 // dropLostAndFound removes the empty directory that mkfs.ext4 makes:
