@@ -8,7 +8,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// volumeLocks holds one lock for each volume that a call is about or waits for.
+// volumeLocks holds one lock for each volume, snapshot or group that a call is
+// about or waits for. A call that holds a snapshot, a group or a volume that is
+// being made may wait for volumes that there are; never the other way round.
 type volumeLocks struct {
 	mu    sync.Mutex
 	locks map[string]*volumeLock
@@ -40,7 +42,7 @@ func (l *volumeLocks) lock(ctx context.Context, id string) (unlock func(), err e
 		return func() { <-lock.held; l.leave(id, lock) }, nil
 	case <-ctx.Done():
 		l.leave(id, lock)
-		return nil, status.Errorf(codes.Aborted, "another operation on volume %s is still under way", id)
+		return nil, status.Errorf(codes.Aborted, "another operation on %s is still under way", id)
 	}
 }
 

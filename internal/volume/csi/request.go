@@ -31,9 +31,6 @@ func volumeSpec(r *spec.CreateVolumeRequest, nodeName string) (volume.Spec, erro
 	if err != nil {
 		return volume.Spec{}, err
 	}
-	if r.GetVolumeContentSource() != nil {
-		return volume.Spec{}, invalid("volume %s: creating a volume from a snapshot or from another volume is not supported", r.GetName())
-	}
 	for key := range r.GetParameters() {
 		if !metadataKeys[key] {
 			return volume.Spec{}, invalid("volume %s: the class has an unknown parameter %q", r.GetName(), key)
