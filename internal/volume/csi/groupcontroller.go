@@ -3,6 +3,7 @@ package csi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
@@ -36,6 +37,9 @@ func (g groupController) CreateVolumeGroupSnapshot(ctx context.Context, r *spec.
 		return nil, err
 	}
 	members, err := g.driver.Pool.SnapshotGroup(ctx, r.GetName(), r.GetSourceVolumeIds(), g.locks.lock)
+	if errors.Is(err, volume.ErrNotFound) {
+		return nil, fmt.Errorf("%w; a group is of volumes on one node, and this one is node %s: there is no moment across nodes", err, g.driver.NodeName)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
 	"github.com/mainstay-io/mainstay/internal/volume/provisioner"
+	"github.com/mainstay-io/mainstay/internal/volume/snapshots"
 )
 
 // Config is what the driver of one node needs to know. All fields but Version
@@ -49,6 +50,9 @@ func Run(ctx context.Context, c Config) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return node.Serve(ctx, socket) })
 	group.Go(func() error { return csi.Register(ctx, c.KubeletDir, socket) })
+	group.Go(func() error {
+		return snapshots.RunNode(ctx, snapshots.NodeConfig{RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket})
+	})
 	group.Go(func() error {
 		return provisioner.Run(ctx, provisioner.Config{
 			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace,

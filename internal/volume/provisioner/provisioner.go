@@ -4,6 +4,7 @@ import (
 	"context"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	"github.com/kubernetes-csi/external-snapshotter/client/v8/clientset/versioned"
 	core "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	storagelisters "k8s.io/client-go/listers/storage/v1"
@@ -13,10 +14,12 @@ import (
 
 // provisioner makes and deletes the volumes of one node.
 type provisioner struct {
-	client   kubernetes.Interface
-	driver   spec.ControllerClient
-	nodeName string
-	classes  storagelisters.StorageClassLister
+	client kubernetes.Interface
+	// snapshots reads the snapshots that claims begin with.
+	snapshots versioned.Interface
+	driver    spec.ControllerClient
+	nodeName  string
+	classes   storagelisters.StorageClassLister
 	// changed is called when the pool's free space may have changed.
 	changed func()
 }
@@ -29,13 +32,29 @@ var (
 )
 
 // ShouldProvision says whether the claim is this node's. A claim that is bound
-// at once, without a pod, is the first node's that writes its name to it.
+// at once, without a pod, is the first node's that writes its name to it; one with
+// a source belongs to the node where that is.
 func (p *provisioner) ShouldProvision(ctx context.Context, claim *core.PersistentVolumeClaim) bool {
-	if node := claim.Annotations[selectedNode]; node != "" {
-		return node == p.nodeName
+	selected := claim.Annotations[selectedNode]
+	if selected != "" && selected != p.nodeName {
+		return false
 	}
-	if err := p.takeUnassigned(ctx, claim); err != nil {
-		klog.FromContext(ctx).Error(err, "Cannot take a claim that no node has", "claim", klog.KObj(claim))
+	from, unknown := p.locate(ctx, claim)
+	if unknown != nil {
+		from.node = "" // Provision tells the claim's user
+	}
+	var err error
+	switch whoseTurn(p.nodeName, selected, from.node, p.bindsAtOnce(claim)) {
+	case turnProvision:
+		return true
+	case turnGive:
+		klog.FromContext(ctx).Info("A claim goes to the node where its source is", "claim", klog.KObj(claim), "node", from.node)
+		err = p.giveTo(ctx, claim, from.node)
+	case turnTake:
+		err = p.takeUnassigned(ctx, claim)
+	}
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Cannot give a claim to a node", "claim", klog.KObj(claim))
 	}
 	return false // the claim comes again when it has a node
 }
@@ -50,14 +69,18 @@ func (p *provisioner) SupportsBlock(context.Context) bool { return true }
 
 // Provision makes the claim's volume and gives the object that stands for it.
 func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptions) (*core.PersistentVolume, controller.ProvisioningState, error) {
-	request, err := createRequest(o, p.nodeName)
+	from, err := p.locate(ctx, o.PVC)
+	if err != nil {
+		return nil, controller.ProvisioningFinished, err
+	}
+	request, err := createRequest(o, p.nodeName, from.content)
 	if err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
 	response, err := p.driver.CreateVolume(ctx, request)
 	p.changed()
 	if err != nil {
-		return nil, stateAfter(err), err
+		return nil, stateAfter(err, from), err
 	}
 	return persistentVolume(o, p.nodeName, response.GetVolume()), controller.ProvisioningFinished, nil
 }
