@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,10 +38,11 @@ type cut struct {
 // have. Everywhere else the bytes are copied while the volumes are in use, and
 // copied again, as far as they have changed, while they are frozen.
 func (p *Pool) copyAtOnce(ctx context.Context, copies []imageCopy, exclusive Exclusive) (cut, error) {
-	sharing, err := p.canShare(copies)
+	sharing, giveBack, err := p.mayShare(copies)
 	if err != nil {
 		return cut{}, err
 	}
+	defer giveBack()
 	if !sharing {
 		if err := p.rehearse(ctx, copies); err != nil {
 			return cut{}, err
@@ -76,25 +78,28 @@ func (p *Pool) endSharing(ctx context.Context, copies []imageCopy) error {
 // shared is the file that shares its blocks with the volume, until it is copied.
 func shared(c imageCopy) string { return c.to + ".shared" }
 
-// canShare says whether the volumes' blocks can be shared for a while: the file
+// mayShare says whether the volumes' blocks can be shared for a while: the file
 // system does it, and has room for every block that a volume in use may need anew
-// meanwhile.
-func (p *Pool) canShare(copies []imageCopy) (bool, error) {
-	dir := filepath.Dir(copies[0].to)
-	sharing, err := canReflink(dir)
+// meanwhile. That room is nobody else's until giveBack is called.
+func (p *Pool) mayShare(copies []imageCopy) (sharing bool, giveBack func(), err error) {
+	giveBack = func() {}
+	sharing, err = canReflink(filepath.Dir(copies[0].to))
 	if err != nil || !sharing {
-		return false, err
+		return false, giveBack, err
 	}
 	var needed int64
 	for _, c := range copies {
 		bytes, err := dataBytes(p.image(c.volume))
 		if err != nil {
-			return false, notFound(err, c.volume)
+			return false, giveBack, notFound(err, c.volume)
 		}
 		needed += bytes
 	}
-	available, err := p.Available()
-	return Admit(needed, available) == nil, err
+	err = p.admitted(needed, func() error { p.owed.Add(needed); return nil })
+	if errors.Is(err, ErrNoSpace) {
+		return false, giveBack, nil
+	}
+	return err == nil, func() { p.owed.Add(-needed) }, err
 }
 
 // cutExclusively is copyAtOnce's moment. No operation on the volumes happens

@@ -64,6 +64,9 @@ func (p *Pool) freeze(ctx context.Context, mounts []string, locks []*os.File, li
 			return nil, err
 		}
 	}
+	if _, err := exec.LookPath("fsfreeze"); err != nil {
+		return nil, fmt.Errorf("%w: fsfreeze is not installed, and no volume in use can be copied without it; install util-linux", ErrUnsupported)
+	}
 	for _, m := range mounts {
 		if err := syncFileSystem(m); err != nil {
 			return nil, err // what is on disk already need not be awaited while frozen

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,8 @@ type Pool struct {
 	exec    utilexec.Interface
 	// admission is held from looking at the free space until it is taken.
 	admission sync.Mutex
+	// owed is what volumes may need while they share blocks with a copy.
+	owed atomic.Int64
 	// reached is called between the steps of every operation. The crash tests
 	// end the process there.
 	reached func(step string)
@@ -111,7 +114,7 @@ func (p *Pool) Available() (int64, error) {
 		return 0, fmt.Errorf("look at the free space of pool %s: %w", p.dir, err)
 	}
 	block := int64(s.Bsize)
-	free := int64(s.Bavail)*block - Reserve(int64(s.Blocks)*block)
+	free := int64(s.Bavail)*block - Reserve(int64(s.Blocks)*block) - p.owed.Load()
 	return max(free, 0) / Granule * Granule, nil
 }
 

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -190,9 +191,12 @@ func TestGroupIsOfOneMoment(t *testing.T) {
 			ctx := context.Background()
 			// They are copied in the order of their names, in which they are also
 			// written: without a common moment the second would be ahead.
-			first := mustCreate(t, p, Spec{Name: "a-first", RequiredBytes: 16 * mib, FileSystem: Ext4})
-			last := mustCreate(t, p, Spec{Name: "b-last", RequiredBytes: 64 * mib, FileSystem: Ext4})
+			first := mustCreate(t, p, Spec{Name: "a-first", RequiredBytes: 200 * mib, FileSystem: Ext4})
+			last := mustCreate(t, p, Spec{Name: "b-last", RequiredBytes: 200 * mib, FileSystem: Ext4})
 			paths := []string{mounted(t, p, dir, first.ID), mounted(t, p, dir, last.ID)}
+			for _, path := range paths { // so that one takes a while to copy, and then the other
+				must(t, os.WriteFile(filepath.Join(path, "ballast"), bytes.Repeat([]byte("ballast "), int(128*mib/8)), 0o600))
+			}
 			stop, acknowledged := countTo(t, paths)
 			asked := acknowledged()
 			group, err := p.SnapshotGroup(ctx, "g", []string{last.ID, first.ID}, alone)

@@ -64,16 +64,31 @@ func shaped(r Record, spec Spec, source sourceShape) (Record, error) {
 
 // pour fills the image of a new volume, which reads as zeros, from its source.
 func (p *Pool) pour(ctx context.Context, r Record, image string, exclusive Exclusive) error {
+	var err error
 	if r.Source.Snapshot != "" {
-		dir, err := p.snapshotDir(r.Source.Snapshot)
-		if err != nil {
-			return err
-		}
-		if err := copyImage(ctx, filepath.Join(dir, imageFile), image); err != nil {
-			return err
-		}
-		return syncFile(image)
+		err = p.pourSnapshot(ctx, r.Source.Snapshot, image)
+	} else {
+		err = p.pourVolume(ctx, r, image, exclusive)
 	}
+	if err != nil {
+		return err
+	}
+	// An enlargement that was killed has a longer image than its record says.
+	if err := os.Truncate(image, r.Bytes); err != nil {
+		return err
+	}
+	return syncFile(image)
+}
+
+func (p *Pool) pourSnapshot(ctx context.Context, id, image string) error {
+	dir, err := p.snapshotDir(id)
+	if err != nil {
+		return err
+	}
+	return copyImage(ctx, filepath.Join(dir, imageFile), image)
+}
+
+func (p *Pool) pourVolume(ctx context.Context, r Record, image string, exclusive Exclusive) error {
 	made, err := p.copyAtOnce(ctx, []imageCopy{{volume: r.Source.Volume, to: image}}, exclusive)
 	if err != nil {
 		return err
@@ -81,6 +96,5 @@ func (p *Pool) pour(ctx context.Context, r Record, image string, exclusive Exclu
 	if now := made.records[0]; now.Bytes > r.Bytes || now.FormattedBytes != r.FormattedBytes {
 		return fmt.Errorf("%w: %s grew while it was copied; try again", ErrInUse, r.Source)
 	}
-	// An enlargement that was killed has a longer image than its record says.
-	return os.Truncate(image, r.Bytes)
+	return nil
 }
