@@ -429,8 +429,7 @@ func requireWritable(t *testing.T, story, path string) {
 		}
 	case <-time.After(5 * time.Second):
 		thaw([]string{path})
-		t.Errorf("%s: %s stays frozen", story, path)
-		<-written
+		t.Errorf("%s: %s stays frozen; thawed by the test: %v", story, path, <-written)
 	}
 }
 

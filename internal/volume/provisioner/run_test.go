@@ -51,7 +51,7 @@ func startCluster(t *testing.T, binding storage.VolumeBindingMode) cluster {
 		&core.Node{ObjectMeta: meta.ObjectMeta{Name: "node-b", UID: "2"}},
 		&storage.StorageClass{ObjectMeta: meta.ObjectMeta{Name: class}, Provisioner: volume.DriverName, VolumeBindingMode: &binding},
 	)
-	snapshots := fakesnapshots.NewSimpleClientset()
+	snapshots := fakesnapshots.NewSimpleClientset() //nolint:staticcheck // upstream generates no other
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- csi.Driver{NodeName: thisNode, Pool: pool}.Serve(ctx, socket) }()

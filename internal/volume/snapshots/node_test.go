@@ -51,7 +51,8 @@ func startNode(t *testing.T) node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := clients{kubernetes: fake.NewClientset(), snapshots: fakesnapshots.NewSimpleClientset()}
+	snapshots := fakesnapshots.NewSimpleClientset() //nolint:staticcheck // upstream generates no other
+	c := clients{kubernetes: fake.NewClientset(), snapshots: snapshots}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- csi.Driver{NodeName: thisNode, Pool: pool}.Serve(ctx, socket) }()
@@ -65,7 +66,7 @@ func startNode(t *testing.T) node {
 		}
 		connection.Close()
 	})
-	return node{c.snapshots.(*fakesnapshots.Clientset), pool}
+	return node{snapshots, pool}
 }
 
 // eventually fails the test unless the condition comes true soon.
