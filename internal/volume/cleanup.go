@@ -30,6 +30,9 @@ func Cleanup(poolDir, kubeletDir string) error {
 	if pool, err = filepath.Abs(pool); err != nil {
 		return err
 	}
+	if err := awaitGuards(pool, guardPatience); err != nil {
+		return err
+	}
 	loops, err := findLoops(pool + "/")
 	if err != nil {
 		return err

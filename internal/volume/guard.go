@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -147,8 +148,8 @@ func thawBelow(pool string) error {
 // awaitGuards waits for the guards of an engine that was killed: until they have
 // thawed their volumes, and hold neither a mount nor a device. One that hangs is
 // not waited for longer than patience.
-func (p *Pool) awaitGuards(patience time.Duration) error {
-	entries, err := os.ReadDir(p.dir)
+func awaitGuards(pool string, patience time.Duration) error {
+	entries, err := os.ReadDir(pool)
 	if err != nil {
 		return err
 	}
@@ -158,7 +159,7 @@ func (p *Pool) awaitGuards(patience time.Duration) error {
 		if !e.IsDir() || !validID(e.Name()) {
 			continue
 		}
-		dir, err := os.Open(p.volumeDir(e.Name()))
+		dir, err := os.Open(filepath.Join(pool, e.Name()))
 		if err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func Open(dir string) (*Pool, error) {
 	}
 	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), reached: func(string) {}, frozenLimit: frozenLimit}
 	// A volume that stayed frozen would hold its pod for ever.
-	return p, errors.Join(p.awaitGuards(guardPatience), thawBelow(p.dir), p.sweep())
+	return p, errors.Join(awaitGuards(p.dir, guardPatience), thawBelow(p.dir), p.sweep())
 }
 
 // sweep removes half made and half deleted volumes. A directory with a
