@@ -28,6 +28,9 @@ type operation struct {
 
 const crashVolume = "victim"
 
+// direct is the life of an ext4 that pods mount in one step, as by FlexVolume.
+const direct FileSystem = "direct"
+
 func staging(dir string) string { return filepath.Join(dir, "staging") }
 func target(dir string) string  { return filepath.Join(dir, "pod") }
 
@@ -36,7 +39,11 @@ func target(dir string) string  { return filepath.Join(dir, "pod") }
 func life(fs FileSystem) []operation {
 	ctx := context.Background()
 	create := operation{"create", func(p *Pool, _ string) error {
-		_, err := p.Create(ctx, Spec{Name: crashVolume, RequiredBytes: 8 * mib, FileSystem: fs})
+		format := fs
+		if fs == direct {
+			format = Ext4
+		}
+		_, err := p.Create(ctx, Spec{Name: crashVolume, RequiredBytes: 8 * mib, FileSystem: format})
 		return err
 	}}
 	expand := operation{"expand", func(p *Pool, _ string) error {
@@ -51,9 +58,13 @@ func life(fs FileSystem) []operation {
 		_, err := p.Grow(crashVolume, target(dir))
 		return err
 	}}
+	mount := operation{"mount", func(p *Pool, dir string) error { return p.Mount(ctx, crashVolume, target(dir), false) }}
 	begin := []operation{create, expand, stage, publish, grow}
-	if fs == RawBlock {
+	switch fs {
+	case RawBlock:
 		begin = []operation{create, stage, publish, expand, grow}
+	case direct:
+		begin = []operation{create, expand, mount, grow}
 	}
 	return append(begin, end()...)
 }
@@ -73,7 +84,7 @@ func TestCrash(t *testing.T) {
 	volumetest.RequireRoot(t)
 	var points strings.Builder
 	points.WriteString("The steps of each operation after which the crash test ends the process.\n\n")
-	for _, fs := range []FileSystem{Ext4, RawBlock} {
+	for _, fs := range []FileSystem{Ext4, RawBlock, direct} {
 		for i, op := range life(fs) {
 			var steps []string
 			for n := 1; ; n++ {
@@ -122,10 +133,7 @@ func crashAndGoOn(t *testing.T, fs FileSystem, i, n int, following []operation) 
 			t.Errorf("%s: left after unstage: %s", story, l)
 		}
 	}
-	left, err := os.ReadDir(p.dir)
-	if err != nil || len(left) > 0 {
-		t.Errorf("%s: left in the pool: %v (%v)", story, left, err)
-	}
+	requireContent(t, p)
 	return step
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Spec is what a volume is asked for with.
@@ -76,11 +77,19 @@ func (p *Pool) build(ctx context.Context, dir string, r Record) error {
 	return writeRecord(dir, r)
 }
 
+// spacePatience is how long others may take to allocate their volumes' blocks.
+const spacePatience = time.Minute
+
 // allocateAdmitted takes growth bytes from the pool for the image, unless that
 // would touch the pool's reserve.
 func (p *Pool) allocateAdmitted(image string, size, growth int64) error {
-	p.admission.Lock()
-	defer p.admission.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), spacePatience)
+	defer cancel()
+	unlock, err := lock(ctx, p.dir, spaceLock)
+	if err != nil {
+		return fmt.Errorf("take space from the pool: %w", err)
+	}
+	defer unlock()
 	available, err := p.Available()
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/mount-utils"
@@ -28,15 +27,14 @@ type Pool struct {
 	dir     string
 	mounter mount.Interface
 	exec    utilexec.Interface
-	// admission is held from looking at the free space until it is taken.
-	admission sync.Mutex
 	// reached is called between the steps of every operation. The crash tests
 	// end the process there.
 	reached func(step string)
 }
 
 // Open gives the pool in dir, which is created where it is missing, and removes
-// what operations that were killed have left half made there.
+// what operations that were killed have left half made there. Several processes
+// may have one pool open.
 func Open(dir string) (*Pool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the volume pool: %w", err)
@@ -62,11 +60,30 @@ func (p *Pool) sweep() error {
 	}
 	var failed []error
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), creatingPrefix) || strings.HasPrefix(e.Name(), deletingPrefix) {
-			failed = append(failed, os.RemoveAll(filepath.Join(p.dir, e.Name())))
+		id, halfDone := halfDone(e.Name())
+		if !halfDone {
+			continue
 		}
+		unlock, err := tryLock(p.dir, volumeLock(id))
+		if errors.Is(err, ErrBusy) {
+			continue // somebody is at it
+		}
+		if err == nil {
+			err = os.RemoveAll(filepath.Join(p.dir, e.Name()))
+			unlock()
+		}
+		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
+}
+
+// halfDone says whether a directory of that name is of a volume that is being
+// made or deleted, and of which.
+func halfDone(name string) (id string, yes bool) {
+	if id, yes = strings.CutPrefix(name, creatingPrefix); yes {
+		return id, true
+	}
+	return strings.CutPrefix(name, deletingPrefix)
 }
 
 // Get gives a volume's record; the error wraps ErrNotFound where there is none.

@@ -2,13 +2,7 @@ package volume
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // Stage makes a volume ready on this node: attached, and mounted at path unless
@@ -24,41 +18,11 @@ func (p *Pool) Stage(ctx context.Context, id, path string, options []string) err
 	if r.FileSystem == RawBlock {
 		return p.stageBlock(r)
 	}
-	mounted, err := p.mountedFrom(id, path)
-	if err != nil || mounted {
-		return err
-	}
-	if err := os.MkdirAll(path, 0o750); err != nil {
-		return err
-	}
-	device, err := attach(p.image(id), whileUsed)
-	if err != nil {
-		return err
-	}
-	// From the mount on, the mount keeps the device; a failure lets it go.
-	defer device.Close()
-	p.reached("attached")
-	if err := p.growUnmounted(ctx, r, device); err != nil {
-		return err
-	}
 	// Databases do not read access times, and would pay a write for each.
 	options = append([]string{"noatime"}, options...)
-	if err := p.mounter.Mount(device.Name(), path, string(r.FileSystem), options); err != nil {
-		return fmt.Errorf("mount volume %s: %w", id, err)
-	}
-	p.reached("mounted")
-	return dropLostAndFound(path)
-}
-
-// dropLostAndFound removes the empty directory that mkfs.ext4 makes:
-// databases refuse to initialise in a directory that is not empty, and fsck
-// makes it again when it needs it.
-func dropLostAndFound(path string) error {
-	err := os.Remove(filepath.Join(path, "lost+found"))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EROFS) {
-		return nil
-	}
-	return err
+	return p.mountDevice(ctx, r, path, func(device string) error {
+		return p.mounter.Mount(device, path, string(r.FileSystem), options)
+	})
 }
 
 func (p *Pool) stageBlock(r Record) error {

@@ -16,6 +16,7 @@ var codeOf = []struct {
 	kind error
 	code codes.Code
 }{
+	{volume.ErrBusy, codes.Aborted},
 	{volume.ErrNotFound, codes.NotFound},
 	{volume.ErrConflict, codes.AlreadyExists},
 	{volume.ErrNoSpace, codes.ResourceExhausted},

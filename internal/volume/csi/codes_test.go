@@ -19,6 +19,7 @@ func TestWithCode(t *testing.T) {
 	}{
 		{nil, codes.OK},
 		{invalid("no name"), codes.InvalidArgument},
+		{volume.ErrBusy, codes.Aborted},
 		{volume.ErrNotFound, codes.NotFound},
 		{volume.ErrConflict, codes.AlreadyExists},
 		{fmt.Errorf("create: %w", volume.ErrNoSpace), codes.ResourceExhausted},

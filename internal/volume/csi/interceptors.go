@@ -45,13 +45,14 @@ func coded(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler gr
 	return response, withCode(err)
 }
 
-// serialized runs the calls for one volume one after another.
-func (l *volumeLocks) serialized(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+// serialized runs the calls for one volume one after another, and after whatever
+// another process does to it.
+func (d Driver) serialized(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	id := volumeOf(request)
 	if id == "" {
 		return handler(ctx, request)
 	}
-	unlock, err := l.lock(ctx, id)
+	unlock, err := d.Pool.Lock(ctx, id)
 	if err != nil {
 		return nil, err
 	}

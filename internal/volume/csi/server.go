@@ -39,7 +39,7 @@ func (d Driver) Serve(ctx context.Context, socket string) error {
 	if err != nil {
 		return err
 	}
-	server := grpc.NewServer(grpc.ChainUnaryInterceptor(logged, coded, newVolumeLocks().serialized))
+	server := grpc.NewServer(grpc.ChainUnaryInterceptor(logged, coded, d.serialized))
 	spec.RegisterIdentityServer(server, identity{driver: d})
 	spec.RegisterControllerServer(server, controller{driver: d})
 	spec.RegisterNodeServer(server, node{driver: d})
