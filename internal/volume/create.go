@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // Spec is what a volume is asked for with.
@@ -16,13 +18,16 @@ type Spec struct {
 	// RequiredBytes and LimitBytes bound the size; 0 stands for "not said".
 	RequiredBytes, LimitBytes int64
 	FileSystem                FileSystem
+	// Quality is promised and enforced from the first moment.
+	Quality qos.Parameters
 	// Claim is kept in the record for people.
 	Claim string
 }
 
 // Create makes the volume that spec asks for, or gives the one that an earlier
-// call has made. Errors wrap ErrSize, ErrNoSpace, ErrConflict (the name is taken
-// by a volume that does not fit spec) or ErrUnsupported.
+// call has made, whose quality is not looked at: it may have changed since. Errors
+// wrap ErrSize, ErrNoSpace, ErrConflict (the name is taken by a volume that does
+// not fit spec), ErrUnsupported or qos.ErrNoPerformance.
 func (p *Pool) Create(ctx context.Context, spec Spec) (Record, error) {
 	size, err := ChooseSize(spec.RequiredBytes, spec.LimitBytes, spec.FileSystem)
 	if err != nil {
@@ -31,7 +36,11 @@ func (p *Pool) Create(ctx context.Context, spec Spec) (Record, error) {
 	r := Record{
 		Version: recordVersion,
 		ID:      IDFor(spec.Name), Name: spec.Name, Claim: spec.Claim,
-		Bytes: size, FileSystem: spec.FileSystem, FormattedBytes: size,
+		Bytes: size, FileSystem: spec.FileSystem, FormattedBytes: size, Quality: spec.Quality,
+	}
+
+	if r.Quality != (qos.Parameters{}) && p.cannotThrottle != nil {
+		return Record{}, p.cannotThrottle
 	}
 
 	existing, err := p.Get(r.ID)
@@ -65,6 +74,11 @@ func (p *Pool) build(ctx context.Context, dir string, r Record) error {
 		return err
 	}
 	p.reached("directory made")
+	// From here on what the volume is promised counts, and is kept from others.
+	if err := p.promise(dir, r, qos.Parameters{}); err != nil {
+		return err
+	}
+	p.reached("promised")
 	image := filepath.Join(dir, imageFile)
 	if err := p.allocateAdmitted(image, r.Bytes, r.Bytes); err != nil {
 		return err
@@ -74,7 +88,7 @@ func (p *Pool) build(ctx context.Context, dir string, r Record) error {
 		return err
 	}
 	p.reached("formatted")
-	return writeRecord(dir, r)
+	return nil
 }
 
 // spacePatience is how long others may take to allocate their volumes' blocks.

@@ -102,6 +102,9 @@ func (p *Pool) mountDevice(ctx context.Context, r Record, path string, mount fun
 			return err
 		}
 	}
+	if err := p.hold(r); err != nil {
+		return err
+	}
 	if err := mount(device.Name()); err != nil {
 		return fmt.Errorf("mount volume %s: %w", r.ID, err)
 	}

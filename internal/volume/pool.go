@@ -22,11 +22,19 @@ const (
 	deletingPrefix = ".deleting-"
 )
 
+// cgroupMount is where the hierarchies of cgroups are.
+const cgroupMount = "/sys/fs/cgroup"
+
 // Pool is a place on this node from which volumes are cut: a directory.
 type Pool struct {
 	dir     string
 	mounter mount.Interface
 	exec    utilexec.Interface
+	// throttle enforces quality of service, unless cannotThrottle says why not.
+	throttle       throttle
+	cannotThrottle error
+	// changed wakes the governor.
+	changed chan struct{}
 	// reached is called between the steps of every operation. The crash tests
 	// end the process there.
 	reached func(step string)
@@ -47,7 +55,8 @@ func Open(dir string) (*Pool, error) {
 	if resolved, err = filepath.Abs(resolved); err != nil {
 		return nil, err
 	}
-	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), reached: func(string) {}}
+	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), changed: make(chan struct{}, 1), reached: func(string) {}}
+	p.throttle, p.cannotThrottle = findThrottle(cgroupMount)
 	return p, p.sweep()
 }
 

@@ -30,8 +30,9 @@ func (p *Pool) stageBlock(r Record) error {
 	if err != nil {
 		return err
 	}
+	defer device.Close()
 	p.reached("attached")
-	return device.Close()
+	return p.hold(r)
 }
 
 // Unstage undoes Stage. It works without a record, so that nothing stays
