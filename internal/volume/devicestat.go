@@ -11,7 +11,9 @@ import (
 // deviceStat is what a device has done since it exists, as of
 // Documentation/block/stat.rst of the kernel.
 type deviceStat struct {
-	requests int64 // reads, writes and flushes that ended
+	requests int64 // reads and writes that ended
+	bytes    int64
+	flushes  int64
 	took     time.Duration
 	inFlight int64
 }
@@ -31,7 +33,9 @@ func readDeviceStat(device string) (deviceStat, error) {
 		return n
 	}
 	return deviceStat{
-		requests: field(0) + field(4) + field(15),
+		requests: field(0) + field(4),
+		bytes:    512 * (field(2) + field(6)),
+		flushes:  field(15),
 		took:     time.Duration(field(3)+field(7)+field(16)) * time.Millisecond,
 		inFlight: field(8),
 	}, nil

@@ -21,7 +21,8 @@ func (g *governing) observe(id string, elapsed time.Duration) qos.Observed {
 	v, t := g.volumes[id], g.pool.throttle
 	observed := qos.Observed{ID: id, Parameters: v.quality}
 	if stat, err := readDeviceStat(v.device); err == nil {
-		observed.Requests = float64(stat.requests - v.stat.requests)
+		observed.Done = flow(stat.requests-v.stat.requests, stat.bytes-v.stat.bytes, elapsed)
+		observed.Requests = float64(stat.requests + stat.flushes - v.stat.requests - v.stat.flushes)
 		observed.Took = stat.took - v.stat.took
 		observed.Waiting = stat.inFlight > 0
 		v.stat = stat
@@ -75,14 +76,18 @@ func (g *governing) enforce(v *governed, held qos.Held) error {
 	return errors.Join(append(failed, v.makeShallow(held.Shallow))...)
 }
 
-// hold tells the kernel of a volume's maxima before anybody can use it, or sees
-// the change. The governor does the rest.
+// hold tells the kernel of a volume's maxima, or that it has none, before anybody
+// can use it or sees the change. The governor does the rest.
 func (p *Pool) hold(r Record) error {
-	defer p.lookAgain()
-	if r.Quality.MaxIOPS == 0 && r.Quality.MaxThroughput == 0 {
-		return nil
+	if p.cannotThrottle != nil {
+		return nil // then it has none
 	}
+	defer p.lookAgain()
 	loops, err := findLoops(p.image(r.ID))
+	if err != nil {
+		return err
+	}
+	pods, err := podsByDevice()
 	if err != nil {
 		return err
 	}
@@ -92,7 +97,7 @@ func (p *Pool) hold(r Record) error {
 		if err != nil {
 			continue // detached meanwhile
 		}
-		for _, group := range p.throttle.groups(nil) {
+		for _, group := range p.throttle.groups(pods[number]) {
 			if err := p.throttle.set(group, number, limit, limit); err != nil {
 				return err
 			}
@@ -111,6 +116,7 @@ func (p *Pool) lookAgain() {
 
 // letGo undoes what was done for others' sake.
 func (g *governing) letGo() {
+	_ = g.survey() // whatever may have changed since the last
 	for _, v := range g.volumes {
 		maximum := qos.Limit{IOPS: v.quality.MaxIOPS, Throughput: v.quality.MaxThroughput}
 		for _, name := range v.groupNames() {

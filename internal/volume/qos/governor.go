@@ -8,7 +8,10 @@ import (
 type Observed struct {
 	ID         string
 	Parameters Parameters
-	Flows      []Flow
+	// Done is what its device has done, both directions together.
+	Done Flow
+	// Flows are what was asked for, and perhaps still waits for its limit.
+	Flows []Flow
 	// Requests that ended, and the time that they took together.
 	Requests float64
 	Took     time.Duration
@@ -70,7 +73,7 @@ func (g *Governor) Look(elapsed time.Duration, volumes []Observed) []Held {
 	g.adjust(elapsed, volumes)
 	neighbours := 0
 	for _, v := range volumes {
-		if g.yields(v) && v.IOPS() > 0 {
+		if g.yields(v) && v.Done.IOPS > 0 {
 			neighbours++
 		}
 	}
@@ -79,22 +82,6 @@ func (g *Governor) Look(elapsed time.Duration, volumes []Observed) []Held {
 		out[i] = g.hold(v, max(neighbours, 1))
 	}
 	return out
-}
-
-// IOPS of all flows.
-func (o Observed) IOPS() (sum float64) {
-	for _, f := range o.Flows {
-		sum += f.IOPS
-	}
-	return sum
-}
-
-// Throughput of all flows, in bytes a second.
-func (o Observed) Throughput() (sum float64) {
-	for _, f := range o.Flows {
-		sum += f.Throughput
-	}
-	return sum
 }
 
 // remember brings what is known of each volume up to date.
@@ -116,7 +103,7 @@ func (g *Governor) adjust(elapsed time.Duration, volumes []Observed) {
 	taken := 0.0
 	for _, v := range volumes {
 		if g.yields(v) {
-			taken += g.Envelope.Share(v.IOPS(), v.Throughput())
+			taken += g.Envelope.Share(v.Done.IOPS, v.Done.Throughput)
 		}
 	}
 	g.lacked, g.active = g.lacked+elapsed, g.active+elapsed

@@ -52,6 +52,7 @@ func (d *disk) pass(loads ...load) map[string]float64 {
 		got[l.id] = min(got[l.id], l.depth/latency) / max(wanted, 1)
 		observed[i] = Observed{ID: l.id, Parameters: l.parameters, Requests: got[l.id] * tick.Seconds(),
 			Took: time.Duration(got[l.id] * tick.Seconds() * latency * float64(time.Second)),
+			Done: Flow{IOPS: got[l.id], Throughput: got[l.id] * l.size},
 			Flows: []Flow{
 				{IOPS: got[l.id] * (1 - l.written), Throughput: got[l.id] * (1 - l.written) * l.size},
 				{IOPS: got[l.id] * l.written, Throughput: got[l.id] * l.written * l.size},

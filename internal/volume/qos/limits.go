@@ -7,8 +7,7 @@ import "math"
 // together. Reads and writes are two; with cgroup v1 each container that has the
 // volume, and the kernel itself, have two of their own.
 type Flow struct {
-	// IOPS and Throughput (bytes a second) are what went through it since the
-	// last look.
+	// IOPS and Throughput, in bytes a second, since the last look.
 	IOPS, Throughput float64
 }
 

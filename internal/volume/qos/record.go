@@ -28,10 +28,10 @@ func (r *record) observe(elapsed time.Duration, v Observed) {
 	keep := math.Exp2(-elapsed.Seconds() / memory.Seconds())
 	r.requests = r.requests*keep + v.Requests
 	r.seconds = r.seconds*keep + v.Took.Seconds()
-	r.did.IOPS = r.did.IOPS*keep + v.IOPS()*(1-keep)
-	r.did.Throughput = r.did.Throughput*keep + v.Throughput()*(1-keep)
-	r.iops.add(elapsed, v.IOPS(), v.Parameters.MaxIOPS)
-	r.bytes.add(elapsed, v.Throughput(), v.Parameters.MaxThroughput)
+	r.did.IOPS = r.did.IOPS*keep + v.Done.IOPS*(1-keep)
+	r.did.Throughput = r.did.Throughput*keep + v.Done.Throughput*(1-keep)
+	r.iops.add(elapsed, v.Done.IOPS, v.Parameters.MaxIOPS)
+	r.bytes.add(elapsed, v.Done.Throughput, v.Parameters.MaxThroughput)
 }
 
 // latency of a request of late, in seconds; zero when too little was done to tell.
@@ -71,26 +71,25 @@ func (r *record) secured(promised Parameters) bool {
 }
 
 // debt is by how much a volume exceeded its maximum of late, which can happen
-// in the moment before a limit follows a change. It is paid back at once.
+// in the moment before a limit follows a change. It is paid back at once. The
+// kernel lets a large request wait, and then lets it go whole: so what was not
+// used in the last second counts against it.
 type debt struct{ owed float64 }
 
-// add counts what was done; unused rights expire.
 func (d *debt) add(elapsed time.Duration, rate float64, maximum int64) {
 	if maximum == 0 {
 		d.owed = 0
 		return
 	}
-	d.owed = max(d.owed+(rate-float64(maximum))*elapsed.Seconds(), 0)
+	d.owed = max(d.owed+(rate-float64(maximum))*elapsed.Seconds(), -float64(maximum))
 }
 
-// repayment is the time in which a debt is paid back.
-const repayment = 1.0 // seconds
-
-// budget is what the volume may do a second now: its maximum, less what it owes,
-// but never so little that it stands still.
+// budget is what the volume may do a second now: its maximum, or half of it while
+// it owes. There is nothing between, since the kernel begins anew to count how
+// long a request has waited whenever a limit changes.
 func (d *debt) budget(maximum int64) int64 {
-	if maximum == 0 {
-		return 0
+	if d.owed > 0 {
+		return max(maximum/2, 1)
 	}
-	return int64(max(float64(maximum)-d.owed/repayment, leastPart*float64(maximum)))
+	return maximum
 }
