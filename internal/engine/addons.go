@@ -53,7 +53,16 @@ func applyAddons(ctx context.Context, access *rest.Config, config Config, paths 
 			return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
 	}
-	return client.IgnoreAlreadyExists(c.Create(ctx, driver.StorageClass()))
+	// These are the user's to change.
+	if err := client.IgnoreAlreadyExists(c.Create(ctx, driver.StorageClass())); err != nil {
+		return err
+	}
+	for _, class := range driver.AttributesClasses() {
+		if err := client.IgnoreAlreadyExists(c.Create(ctx, class)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // codeOf pairs the kinds of failure with the specification's codes; the first
@@ -20,6 +21,8 @@ var codeOf = []struct {
 	{volume.ErrNotFound, codes.NotFound},
 	{volume.ErrConflict, codes.AlreadyExists},
 	{volume.ErrNoSpace, codes.ResourceExhausted},
+	{qos.ErrNoPerformance, codes.ResourceExhausted},
+	{qos.ErrParameter, codes.InvalidArgument},
 	{volume.ErrSize, codes.OutOfRange},
 	{volume.ErrInUse, codes.FailedPrecondition},
 	{volume.ErrUnsupported, codes.FailedPrecondition},

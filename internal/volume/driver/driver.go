@@ -48,6 +48,7 @@ func Run(ctx context.Context, c Config) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return node.Serve(ctx, socket) })
+	group.Go(func() error { return pool.Govern(ctx) })
 	group.Go(func() error { return csi.Register(ctx, c.KubeletDir, socket) })
 	group.Go(func() error {
 		return provisioner.Run(ctx, provisioner.Config{

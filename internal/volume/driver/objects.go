@@ -62,7 +62,7 @@ func Rules() []rbac.PolicyRule {
 		rule("", []string{"persistentvolumeclaims/status"}, "update"),
 		rule("", []string{"nodes"}, "get"),
 		rule("", []string{"events"}, "create", "patch", "update"),
-		rule("storage.k8s.io", []string{"storageclasses"}, "get", "list", "watch"),
+		rule("storage.k8s.io", []string{"storageclasses", "volumeattributesclasses"}, "get", "list", "watch"),
 		rule("storage.k8s.io", []string{"csistoragecapacities"}, "get", "list", "create", "update", "delete"),
 	}
 }

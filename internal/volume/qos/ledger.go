@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// ErrNoPerformance: the pool cannot promise what was asked for.
+// ErrNoPerformance says that the pool cannot promise what was asked for.
 var ErrNoPerformance = errors.New("the pool cannot promise that performance")
 
 // Promisable is the part of an envelope that is given away. The rest is for

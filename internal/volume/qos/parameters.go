@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// ErrParameter: a class says something that no volume can be held to.
+// ErrParameter says that a class asks for what no volume can be held to.
 var ErrParameter = errors.New("impossible parameter of a class")
 
 // Parameters are what a class says of its volumes' reads and writes, taken
@@ -82,5 +82,5 @@ func (p Parameters) check() error {
 	return nil
 }
 
-// Guaranteed: something is promised.
+// Guaranteed says whether something is promised.
 func (p Parameters) Guaranteed() bool { return p.MinIOPS > 0 || p.MinThroughput > 0 }
