@@ -38,7 +38,7 @@ func (p *Pool) stageBlock(r Record) error {
 // Unstage undoes Stage. It works without a record, so that nothing stays
 // mounted whatever became of the pool.
 func (p *Pool) Unstage(id, path string) error {
-	if err := p.unmountAll(path); err != nil {
+	if err := unmountAll(path); err != nil {
 		return fmt.Errorf("unmount volume %s: %w", id, err)
 	}
 	p.reached("unmounted")
