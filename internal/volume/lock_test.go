@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -42,7 +43,7 @@ func mustNotLock(t *testing.T, p *Pool, id, why string) {
 // Never do two work on one volume at once.
 func TestLockIsExclusive(t *testing.T) {
 	p, other := openTwice(t)
-	var inside int
+	var inside atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
@@ -52,11 +53,11 @@ func TestLockIsExclusive(t *testing.T) {
 				return
 			}
 			defer unlock()
-			if inside++; inside != 1 {
-				t.Errorf("%d at once", inside)
+			if n := inside.Add(1); n != 1 {
+				t.Errorf("%d at once", n)
 			}
 			time.Sleep(time.Millisecond)
-			inside--
+			inside.Add(-1)
 		})
 	}
 	wg.Wait()

@@ -183,9 +183,36 @@ func tryFlexGrown(t *testing.T, h *hosts.Host) {
 		t.Errorf("df says %v (%v)", fields, err)
 	}
 	h.Kubectl(t, "delete", "pod/shop", "pvc/orders", "pv/orders")
-	if _, err := os.Stat(filepath.Join(h.DataDir, "volumes/flex.default.orders/disk.img")); err != nil {
+	// The data stays until somebody removes it, and then nothing uses it.
+	data := filepath.Join(h.DataDir, "volumes/flex.default.orders")
+	if devices := h.Output(t, "losetup", "--list"); strings.Contains(devices, data) {
+		t.Errorf("the volume is still in use:\n%s", devices)
+	}
+	if _, err := os.Stat(filepath.Join(data, "disk.img")); err != nil {
 		t.Errorf("the data went with the claim: %v", err)
 	}
+}
+
+var flexPod = inlinePod("kube-public", "flex", "options: {size: 8Mi}")
+
+// tryFlexAfterKill: a new kubelet finds what an earlier one has mounted, and
+// unmounts it when the pod goes.
+func tryFlexAfterKill(t *testing.T, h *hosts.Host) {
+	waitPod(t, h, "kube-public", "flex")
+	h.Kubectl(t, "exec", "-n", "kube-public", "flex", "--", "touch", "/data/kept")
+	killEngine(t, h)
+	h.Up(t)
+	h.Kubectl(t, "exec", "-n", "kube-public", "flex", "--", "stat", "/data/kept")
+	h.Kubectl(t, "delete", "pod", "-n", "kube-public", "flex")
+	hosts.Eventually(t, 30*time.Second, func(context.Context) error {
+		if left := strings.Join(h.Stock(t)["mounts"], "\n"); strings.Contains(left, "mainstay.dev~volume") {
+			return errors.New(left)
+		}
+		return nil
+	})
+	h.Apply(t, flexPod)
+	waitPod(t, h, "kube-public", "flex")
+	h.Kubectl(t, "exec", "-n", "kube-public", "flex", "--", "stat", "/data/kept")
 }
 
 // waitPod waits until a pod is Ready.

@@ -43,9 +43,9 @@ func unmount(ctx context.Context, poolDir string, arguments []string) answer {
 }
 
 func expand(ctx context.Context, poolDir string, arguments []string) answer {
-	size, err := readBytes(arguments[3])
+	size, err := readSize(arguments[3])
 	if err != nil {
-		return failed(err)
+		return failed(fmt.Errorf("the new size: %w", err))
 	}
 	return withPool(poolDir, arguments[2], func(d driver) error { return d.expand(ctx, arguments[2], size) })
 }

@@ -55,9 +55,11 @@ func readRequest(text string) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	size, err := readSize(options)
-	if err != nil {
-		return request{}, err
+	var size int64
+	if text, said := options[sizeOption]; said {
+		if size, err = readSize(text); err != nil {
+			return request{}, err
+		}
 	}
 	fs, err := readFileSystem(options[fsTypeKey])
 	if err != nil {
@@ -115,12 +117,8 @@ func poolName(options map[string]string) (string, error) {
 	return "flex." + namespace + "." + name, nil
 }
 
-// readSize gives the bytes that the user asks for; 0 for none.
-func readSize(options map[string]string) (int64, error) {
-	text, said := options[sizeOption]
-	if !said {
-		return 0, nil
-	}
+// readSize gives the bytes that a quantity stands for, within what a volume can have.
+func readSize(text string) (int64, error) {
 	size, err := resource.ParseQuantity(text)
 	if err != nil {
 		return 0, fmt.Errorf("size %q is no quantity; write it as 500Mi or 10Gi", text)
@@ -129,15 +127,6 @@ func readSize(options map[string]string) (int64, error) {
 		return 0, fmt.Errorf("size %s cannot be had: a volume has between 1 and %d bytes", text, volume.MaxSize)
 	}
 	return size.Value(), nil
-}
-
-// sizes of expandfs are plain numbers of bytes.
-func readBytes(text string) (int64, error) {
-	size, err := readSize(map[string]string{sizeOption: text})
-	if err != nil {
-		return 0, fmt.Errorf("the new size: %w", err)
-	}
-	return size, nil
 }
 
 // readFileSystem: an empty type stands for whatever the volume has.
