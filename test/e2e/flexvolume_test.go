@@ -93,10 +93,21 @@ func tryFlexVolume(t *testing.T, h *hosts.Host) {
 		}
 		h.Kubectl(t, "delete", "pod", "-n", "kube-public", "stranger")
 	})
+	t.Run("a volume can be held to a maximum", func(t *testing.T) { tryFlexQuality(t, h) })
 	t.Run("what is wrong is said in the pod's events", func(t *testing.T) { tryFlexRefusal(t, h) })
 	t.Run("the driver answers by itself", func(t *testing.T) { tryFlexByHand(t, h) })
 	t.Run("somebody else's driver", func(t *testing.T) { trySomebodysDriver(t, h) })
 	h.Kubectl(t, "patch", "pvc", "orders", "-p", `{"spec":{"resources":{"requests":{"storage":"96Mi"}}}}`)
+}
+
+func tryFlexQuality(t *testing.T, h *hosts.Host) {
+	h.Apply(t, inlinePod("default", "held", "options: {volume: held, size: 8Mi, maxThroughput: 4Gi}"))
+	waitPod(t, h, "default", "held")
+	record, err := os.ReadFile(filepath.Join(h.DataDir, "volumes/flex.default.held/volume.json"))
+	if err != nil || !strings.Contains(string(record), `"maxThroughput": 4294967296`) {
+		t.Errorf("the volume's record is %s (%v)", record, err)
+	}
+	h.Kubectl(t, "delete", "pod", "held")
 }
 
 func tryFlexRefusal(t *testing.T, h *hosts.Host) {

@@ -53,6 +53,7 @@ func TestAnswers(t *testing.T) {
 		{"a new volume for reading only", "Failure", "a pod that writes to it must be first", []string{"mount", free, options("size", "8Mi", readWriteKey, "ro")}},
 		{"a limit that no volume has", "Failure", "cannot be had", []string{"mount", free, options("size", "9223372036854775808")}},
 		{"more than the pool has", "Failure", "not enough space", []string{"mount", free, options("size", "15Ti")}},
+		{"a promise of a pool that was not measured", "Failure", "mainstay pool probe", []string{"mount", free, options("size", "8Mi", "minIops", "100")}},
 		{"nothing to expand", "Failure", "no volume is mounted", []string{"expandfs", options(), "", free, "16777216", "8388608"}},
 		{"no new size", "Failure", "the new size", []string{"expandfs", options(), "", free, "", "8388608"}},
 		{"a negative size", "Failure", "the new size", []string{"expandfs", options(), "", free, "-5", "-10"}},

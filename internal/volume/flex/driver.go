@@ -17,8 +17,8 @@ const lockPatience = time.Minute
 // driver carries out the callouts on one pool.
 type driver struct{ pool *volume.Pool }
 
-// mount makes a volume if there is none of its name, makes it larger if it is too
-// small, and mounts it for one pod: the whole of it or nothing.
+// mount makes a volume if there is none of its name, else changes its size and
+// quality to what is wanted, and mounts it for one pod: the whole of it or nothing.
 func (d driver) mount(ctx context.Context, path string, r request) error {
 	id := volume.IDFor(r.spec.Name)
 	unlock, err := d.lock(ctx, id)
@@ -50,10 +50,15 @@ func (d driver) ensure(ctx context.Context, id string, r request) error {
 		return err
 	case r.spec.FileSystem != "" && existing.FileSystem != r.spec.FileSystem:
 		return fmt.Errorf("%w: volume %s is %s, fsType asks for %s", volume.ErrConflict, r.spec.Claim, existing.FileSystem, r.spec.FileSystem)
-	case r.readOnly || r.spec.RequiredBytes <= existing.Bytes:
-		return nil
+	case r.readOnly:
+		return nil // who only reads changes nothing
 	}
-	_, err = d.pool.Expand(id, r.spec.RequiredBytes, 0)
+	if r.spec.RequiredBytes > existing.Bytes {
+		if _, err := d.pool.Expand(id, r.spec.RequiredBytes, 0); err != nil {
+			return err
+		}
+	}
+	_, err = d.pool.Modify(id, r.quality)
 	return err
 }
 

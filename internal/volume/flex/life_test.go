@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
@@ -113,6 +114,33 @@ func TestGrowth(t *testing.T) {
 	if status.Status != "Failure" || !strings.Contains(status.Message, "not enough space") {
 		t.Errorf("to more than the pool has: %+v", status)
 	}
+}
+
+// A volume's quality of service is what the last pod that writes says of it. (The
+// maximum is beyond this machine: should the kernel keep it for the device, nobody
+// suffers.)
+func TestQuality(t *testing.T) {
+	n := newNode(t)
+	requireQuality := func(want qos.Parameters) {
+		t.Helper()
+		if r, err := n.pool.Get("flex.default.data"); err != nil || r.Quality != want {
+			t.Errorf("the volume has %+v (%v), want %+v", r.Quality, err, want)
+		}
+	}
+	const maximum = 1 << 40
+	n.mustCall(t, "mount", n.path("first"), options("size", "8Mi", "maxThroughput", "1Ti"))
+	requireQuality(qos.Parameters{MaxThroughput: maximum})
+	n.mustCall(t, "mount", n.path("second"), options("maxIops", "1Gi"))
+	requireQuality(qos.Parameters{MaxThroughput: maximum, MaxIOPS: 1 << 30})
+	n.mustCall(t, "mount", n.path("reader"), options("maxIops", "0", readWriteKey, "ro"))
+	requireQuality(qos.Parameters{MaxThroughput: maximum, MaxIOPS: 1 << 30})
+	n.mustCall(t, "mount", n.path("third"), options("maxIops", "0", "maxThroughput", "0"))
+	requireQuality(qos.Parameters{})
+	status := n.call(t, "mount", n.path("fourth"), options("minIops", "100"))
+	if !strings.Contains(status.Message, "mainstay pool probe") {
+		t.Errorf("a promise of a pool that was not measured: %+v", status)
+	}
+	requireQuality(qos.Parameters{})
 }
 
 // Many processes at once, as when a node starts: one volume is made, and every pod

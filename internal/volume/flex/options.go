@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // The keys that kubelet adds to a volume's own options. The API server lets no
@@ -24,20 +25,20 @@ const (
 	podNamespaceKey  = kubernetesPrefix + "pod.namespace"
 )
 
-// The options that a user may write.
+// The options that a user may write, beside those of qos.Names.
 const (
 	volumeOption = "volume"
 	sizeOption   = "size"
 )
 
-// qualityOptions say what a volume is promised and held to.
-var qualityOptions = []string{"minIops", "maxIops", "minThroughput", "maxThroughput"}
-
 // request is a volume as a pod wants it.
 type request struct {
 	// spec is what to make the volume with. RequiredBytes is 0, and FileSystem
 	// empty, where the user said nothing.
-	spec     volume.Spec
+	spec volume.Spec
+	// quality is what the user says of the volume's quality of service; what is
+	// absent stays as it is.
+	quality  map[string]string
 	readOnly bool
 }
 
@@ -69,16 +70,19 @@ func readRequest(text string) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	spec := volume.Spec{
-		Name: name, RequiredBytes: size, FileSystem: fs,
-		Claim: options[podNamespaceKey] + "/" + userName(options),
+	class := qualityOf(options)
+	quality, err := qos.Parameters{}.With(class)
+	if err != nil {
+		return request{}, err
 	}
-	spec, err = withQuality(spec, options)
-	return request{spec: spec, readOnly: readOnly}, err
+	return request{quality: class, readOnly: readOnly, spec: volume.Spec{
+		Name: name, RequiredBytes: size, FileSystem: fs, Quality: quality,
+		Claim: options[podNamespaceKey] + "/" + userName(options),
+	}}, nil
 }
 
 func refuseUnknown(options map[string]string) error {
-	known := append([]string{volumeOption, sizeOption}, qualityOptions...)
+	known := append([]string{volumeOption, sizeOption}, qos.Names()...)
 	for _, key := range slices.Sorted(maps.Keys(options)) {
 		switch {
 		case strings.HasPrefix(key, secretPrefix):
@@ -148,12 +152,13 @@ func readReadOnly(mode string) (bool, error) {
 	return false, fmt.Errorf("%s is %q; kubelet passes ro or rw", readWriteKey, mode)
 }
 
-// withQuality adds what the volume is promised and held to.
-func withQuality(spec volume.Spec, options map[string]string) (volume.Spec, error) {
-	for _, key := range qualityOptions {
-		if _, said := options[key]; said {
-			return spec, fmt.Errorf("option %s: volumes cannot be given a quality of service yet; leave it out", key)
+// qualityOf gives those of the options that are about quality of service.
+func qualityOf(options map[string]string) map[string]string {
+	class := map[string]string{}
+	for _, name := range qos.Names() {
+		if value, said := options[name]; said {
+			class[name] = value
 		}
 	}
-	return spec, nil
+	return class
 }

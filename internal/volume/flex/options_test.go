@@ -2,19 +2,26 @@ package flex
 
 import (
 	"encoding/base64"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/quick"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 func TestReadRequest(t *testing.T) {
-	const mib = int64(1) << 20
+	none := map[string]string{}
 	for _, c := range []struct {
 		why, options string
 		want         request
 	}{
+		{"with quality of service", options("maxIops", "500", "minThroughput", "20Mi"),
+			request{spec: volume.Spec{Name: "flex.default.data", Claim: "default/data", Quality: qos.Parameters{MaxIOPS: 500, MinThroughput: 20 * mib}},
+				quality: map[string]string{"maxIops": "500", "minThroughput": "20Mi"}}},
+		{"that is taken back", options("maxIops", "0"),
+			request{spec: volume.Spec{Name: "flex.default.data", Claim: "default/data"}, quality: map[string]string{"maxIops": "0"}}},
 		{"named by the PersistentVolume, or by the pod", options(),
 			request{spec: volume.Spec{Name: "flex.default.data", Claim: "default/data"}}},
 		{"named by the user", options("volume", "orders"),
@@ -32,7 +39,10 @@ func TestReadRequest(t *testing.T) {
 		{"for reading only", options(readWriteKey, "ro"),
 			request{spec: volume.Spec{Name: "flex.default.data", Claim: "default/data"}, readOnly: true}},
 	} {
-		if got, err := readRequest(c.options); err != nil || got != c.want {
+		if c.want.quality == nil {
+			c.want.quality = none
+		}
+		if got, err := readRequest(c.options); err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v (%v), want %+v", c.why, got, err, c.want)
 		}
 	}
@@ -64,7 +74,8 @@ func TestReadRequestRefusals(t *testing.T) {
 		{"a path as a file system", options(fsTypeKey, "../ext4"), "use ext4 or xfs"},
 		{"rights that kubelet does not know", options(readWriteKey, "rwx"), "ro or rw"},
 		{"no rights", options(readWriteKey, ""), "ro or rw"},
-		{"quality of service", options("minIops", "500"), "minIops"},
+		{"a quality that is none", options("minIops", "many"), "minIops"},
+		{"a minimum above the maximum", options("minIops", "500", "maxIops", "400"), "more than maxIops"},
 	} {
 		if got, err := readRequest(c.options); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %+v (%v), want an error with %q", c.why, got, err, c.says)
