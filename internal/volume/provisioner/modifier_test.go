@@ -68,7 +68,10 @@ func TestVolumeAttributes(t *testing.T) {
 		}
 	}
 	has := func(class string) func() bool {
-		return func() bool { s := status(); return s.ModifyVolumeStatus == nil && *s.CurrentVolumeAttributesClassName == class }
+		return func() bool {
+			s := status()
+			return s.ModifyVolumeStatus == nil && *s.CurrentVolumeAttributesClassName == class
+		}
 	}
 	names("faster")
 	eventually(t, "the volume has the other class", has("faster"))

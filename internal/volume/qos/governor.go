@@ -91,7 +91,7 @@ func (g *Governor) remember(elapsed time.Duration, volumes []Observed) {
 	for _, v := range volumes {
 		r := known[v.ID]
 		if r == nil {
-			r = &record{}
+			r = &record{lacked: 2 * calm}
 		}
 		g.volumes[v.ID] = r
 		r.observe(elapsed, v)
@@ -139,15 +139,18 @@ func (g *Governor) anyLacks(volumes []Observed, quiet bool) (lacking bool) {
 		g.active = 0
 		r := g.volumes[v.ID]
 		r.learn(quiet)
-		lacking = lacking || !quiet && r.lacks(v)
+		if !quiet && r.lacks(v) {
+			lacking, r.lacked = true, 0
+		}
 	}
 	return lacking
 }
 
-// yields: the volume has to make way for others, since it was promised nothing,
-// or has more than that.
+// yields: the volume has to make way for others, since it was promised nothing;
+// or since it has far more than that, and is not one of those others.
 func (g *Governor) yields(v Observed) bool {
-	return !v.Parameters.Guaranteed() || g.volumes[v.ID].secured(v.Parameters)
+	r := g.volumes[v.ID]
+	return !v.Parameters.Guaranteed() || r.secured(v.Parameters) && r.lacked > calm
 }
 
 // hold decides about one volume, one of so many that make way.
@@ -158,8 +161,8 @@ func (g *Governor) hold(v Observed, neighbours int) Held {
 	if g.held && g.yields(v) {
 		part := g.allowance / float64(neighbours)
 		held.Back, held.Shallow = true, true
-		iops = tighter(iops, max(int64(part*float64(g.Envelope.IOPS())), v.Parameters.MinIOPS))
-		throughput = tighter(throughput, max(int64(part*float64(g.Envelope.Throughput())), v.Parameters.MinThroughput))
+		iops = tighter(iops, int64(max(part*float64(g.Envelope.IOPS()), secure*float64(v.Parameters.MinIOPS))))
+		throughput = tighter(throughput, int64(max(part*float64(g.Envelope.Throughput()), secure*float64(v.Parameters.MinThroughput))))
 	}
 	operations, bytes := make([]float64, len(v.Flows)), make([]float64, len(v.Flows))
 	for i, f := range v.Flows {

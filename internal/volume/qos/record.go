@@ -14,6 +14,8 @@ type record struct {
 	// undisturbed is what a request takes, in seconds, while nobody disturbs. Zero:
 	// not known yet.
 	undisturbed float64
+	// lacked is how long ago the volume lacked what it was promised.
+	lacked      time.Duration
 	iops, bytes debt
 }
 
@@ -25,6 +27,7 @@ const memory = 300 * time.Millisecond
 const enough = 0.010 // seconds
 
 func (r *record) observe(elapsed time.Duration, v Observed) {
+	r.lacked += elapsed
 	keep := math.Exp2(-elapsed.Seconds() / memory.Seconds())
 	r.requests = r.requests*keep + v.Requests
 	r.seconds = r.seconds*keep + v.Took.Seconds()
