@@ -126,6 +126,18 @@ func (p *Pool) List() ([]Record, error) {
 	return records, nil
 }
 
+// Dir is the pool's directory.
+func (p *Pool) Dir() string { return p.dir }
+
+// Capacity gives the size in bytes of the file system that the pool is on.
+func (p *Pool) Capacity() (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(p.dir, &s); err != nil {
+		return 0, fmt.Errorf("look at the size of pool %s: %w", p.dir, err)
+	}
+	return int64(s.Blocks) * int64(s.Bsize), nil
+}
+
 // Available gives the bytes that new volumes may still take.
 func (p *Pool) Available() (int64, error) {
 	var s unix.Statfs_t
