@@ -25,6 +25,8 @@ const (
 	seconds      unit = "%.2f s"
 	milliseconds unit = "%.1f ms"
 	megabytes    unit = "%.0f MB" // of 1,000,000 bytes
+	perSecond    unit = "%.0f/s"
+	mebibytes    unit = "%.0f MiB/s"
 )
 
 func (u unit) text(value float64) string { return fmt.Sprintf(string(u), value) }
@@ -39,10 +41,12 @@ func (u unit) show(s sample) string {
 
 func (r row) ratio() float64 { return r.values.median() / r.yardstick.median() }
 
-// goal is what the median, or its ratio to the yardstick's, shall not exceed.
+// goal is what the median, or its ratio to the yardstick's, shall not exceed, or
+// shall reach at least.
 type goal struct {
-	limit float64
-	ratio bool
+	limit   float64
+	ratio   bool
+	atLeast bool
 }
 
 func (g goal) judge(r row) string {
@@ -51,19 +55,30 @@ func (g goal) judge(r row) string {
 	}
 	value, limit := r.values.median(), r.unit.text(g.limit)
 	if g.ratio {
-		value, limit = r.ratio(), fmt.Sprintf("%.1f x", g.limit)
+		value, limit = r.ratio(), ratioText(g.limit)
 	}
-	if value <= g.limit {
-		return "<= " + limit + ": met"
+	sign, met := "<= ", value <= g.limit
+	if g.atLeast {
+		sign, met = ">= ", value >= g.limit
 	}
-	return "<= " + limit + ": MISSED"
+	if met {
+		return sign + limit + ": met"
+	}
+	return sign + limit + ": MISSED"
 }
 
 func (r row) showRatio() string {
 	if !r.alike {
 		return "-"
 	}
-	return fmt.Sprintf("%.1f x", r.ratio())
+	return ratioText(r.ratio())
+}
+
+func ratioText(ratio float64) string {
+	if ratio < 1 {
+		return fmt.Sprintf("%.2f x", ratio)
+	}
+	return fmt.Sprintf("%.1f x", ratio)
 }
 
 func printRows(b *testing.B, out io.Writer, rows []row) {

@@ -10,6 +10,15 @@ import (
 //go:embed crd/mainstay.dev_petsets.yaml
 var petSetDefinition []byte
 
+//go:embed crd/mainstay.dev_pools.yaml
+var poolDefinition []byte
+
+// PoolDefinition returns the custom resource definition of Pools.
+func PoolDefinition() (*apiextensions.CustomResourceDefinition, error) {
+	definition := &apiextensions.CustomResourceDefinition{}
+	return definition, yaml.UnmarshalStrict(poolDefinition, definition)
+}
+
 // PetSetDefinition returns the custom resource definition of PetSets.
 func PetSetDefinition() (*apiextensions.CustomResourceDefinition, error) {
 	definition := &apiextensions.CustomResourceDefinition{}

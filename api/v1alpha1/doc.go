@@ -17,7 +17,7 @@ var GroupVersion = schema.GroupVersion{Group: "mainstay.dev", Version: "v1alpha1
 
 // AddToScheme makes the kinds of this package known to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &PetSet{}, &PetSetList{})
+	scheme.AddKnownTypes(GroupVersion, &PetSet{}, &PetSetList{}, &Pool{}, &PoolList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"text/template"
 
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -28,7 +29,7 @@ var addonFiles embed.FS
 // applyAddons puts the objects that the engine itself brings into the cluster:
 // access rules, the Services of DNS and metrics, the CSI driver and its class.
 // They are applied at each start, so a new version brings its own; but for the
-// StorageClass, which belongs to the user once it is there.
+// classes, which belong to the user once they are there.
 func applyAddons(ctx context.Context, access *rest.Config, config Config, paths Paths, gateway net.IP) error {
 	ca, err := os.ReadFile(paths.pkiFile("ca.crt"))
 	if err != nil {
@@ -53,7 +54,16 @@ func applyAddons(ctx context.Context, access *rest.Config, config Config, paths 
 			return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
 	}
-	return client.IgnoreAlreadyExists(c.Create(ctx, driver.StorageClass()))
+	// These are the user's to change.
+	if err := client.IgnoreAlreadyExists(c.Create(ctx, driver.StorageClass())); err != nil {
+		return err
+	}
+	for _, class := range driver.AttributesClasses() {
+		if err := client.IgnoreAlreadyExists(c.Create(ctx, class)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
@@ -73,11 +83,13 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, decoded...)
 	}
-	definition, err := definitionObject()
-	if err != nil {
-		return nil, err
+	for _, read := range []func() (*apiextensions.CustomResourceDefinition, error){v1alpha1.PetSetDefinition, v1alpha1.PoolDefinition} {
+		definition, err := definitionObject(read)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, definition)
 	}
-	objects = append(objects, definition)
 	for _, object := range append(volumeObjects(), snapshotObjects()...) {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
@@ -88,10 +100,10 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-// definitionObject is the definition of PetSets, without a status: that is the API
-// server's own.
-func definitionObject() (*unstructured.Unstructured, error) {
-	definition, err := v1alpha1.PetSetDefinition()
+// definitionObject is a definition as it is applied, without a status: that is the
+// API server's own.
+func definitionObject(read func() (*apiextensions.CustomResourceDefinition, error)) (*unstructured.Unstructured, error) {
+	definition, err := read()
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ func controllerFlags(paths Paths) []string {
 		"--allocate-node-cidrs=true",
 		"--cluster-cidr=" + PodCIDR,
 		"--service-cluster-ip-range=" + ServiceCIDR,
+		"--flex-volume-plugin-dir=" + paths.flexVolumePlugins(), // claims grow by it
 		// Upstream's limit of 20 requests a second protects an API server that
 		// many machines share; this one is our own.
 		"--kube-api-qps=1000",

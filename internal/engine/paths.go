@@ -51,7 +51,7 @@ func (p Paths) kubeconfigOf(who string) string { return p.configFile(who + ".kub
 func (p Paths) create() error {
 	for _, dir := range []string{
 		p.DataDir, p.run(), p.pki(), p.pkiFile("etcd"), p.config(), p.cniConfig(), p.containerd(),
-		p.Kubelet(), p.Pool(), filepath.Dir(p.Log()), p.podLogs(),
+		p.Kubelet(), p.flexVolumePlugins(), p.Pool(), filepath.Dir(p.Log()), p.podLogs(),
 	} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("create %s: %w", dir, err)
@@ -66,5 +66,8 @@ func (p Paths) create() error {
 	return nil
 }
 
-// flexVolumePlugins is where kubelet looks for FlexVolume drivers.
+// flexVolumePlugins is where kubelet and the controllers look for FlexVolume drivers.
 func (p Paths) flexVolumePlugins() string { return filepath.Join(p.Kubelet(), "flexvolume") }
+
+// flexErrors takes what our FlexVolume driver cannot put into an answer.
+func (p Paths) flexErrors() string { return filepath.Join(filepath.Dir(p.Log()), "flexvolume.stderr") }

@@ -44,7 +44,7 @@ func waitForPetSets(ctx context.Context, access *rest.Config) error {
 		return err
 	}
 	return wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(context.Context) (bool, error) {
-		_, err := client.ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())
-		return err == nil, nil
+		kinds, err := client.ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())
+		return err == nil && knowsPetSets(kinds), nil
 	})
 }

@@ -62,7 +62,7 @@ func checkDefinition(ctx context.Context, client kubernetes.Interface, host stri
 			}
 			failure = err
 			return false, nil
-		case err == nil && slices.ContainsFunc(kinds.APIResources, func(kind metav1.APIResource) bool { return kind.Kind == "PetSet" }):
+		case err == nil && knowsPetSets(kinds):
 			return true, nil
 		case err == nil || apierrors.IsNotFound(err):
 			return false, fmt.Errorf("the Kubernetes at %s does not know PetSets: install their definition with: %s", host, howToInstall)
@@ -96,4 +96,8 @@ func checkAccess(ctx context.Context, client kubernetes.Interface, host, leaseNa
 	}
 	return fmt.Errorf("%s at %s may not do what the controller needs:\n  %s\nBind it to the roles %s and, in namespace %s, %s; for the account of that name: %s",
 		who.Status.UserInfo.Username, host, strings.Join(describeAccess(refused), "\n  "), petSetRole, leaseNamespace, leaseName, howToInstall)
+}
+
+func knowsPetSets(kinds *metav1.APIResourceList) bool {
+	return slices.ContainsFunc(kinds.APIResources, func(kind metav1.APIResource) bool { return kind.Kind == "PetSet" })
 }

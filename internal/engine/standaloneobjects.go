@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 //go:embed standalone/install.yaml
@@ -40,7 +42,7 @@ func PrintStandaloneObjects(to io.Writer, namespace, image string) error {
 }
 
 func standaloneObjects(namespace, image string) ([]*unstructured.Unstructured, error) {
-	definition, err := definitionObject()
+	definition, err := definitionObject(v1alpha1.PetSetDefinition)
 	if err != nil {
 		return nil, err
 	}

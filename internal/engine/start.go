@@ -77,6 +77,9 @@ func (e *Engine) prepare() error {
 	if err := e.config.remember(e.paths); err != nil {
 		return err
 	}
+	if err := installFlexDriver(e.paths); err != nil {
+		return err
+	}
 	if err := ensureCertificates(e.paths, e.config.NodeName, e.config.NodeIP, time.Now()); err != nil {
 		return err
 	}

@@ -1,20 +1,25 @@
 package volume
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/mount-utils"
 )
 
-// Cleanup unmounts and detaches every volume of the pool in poolDir, and removes
-// from kubeletDir the driver's registration and kubelet's hold on raw block
-// volumes. Data stays. It needs no running
-// engine, may be run again, and may be run where nothing is left to do.
+// cleanupPatience is how long operations that are under way may take to end.
+const cleanupPatience = 10 * time.Second
+
+// Cleanup unmounts and detaches every volume of the pool in poolDir, whoever has
+// mounted it, and removes from kubeletDir the driver's registration and kubelet's
+// hold on raw block volumes. Data stays. It needs no running engine, may be run
+// again, and may be run where nothing is left to do.
 //
 // The pods that use the volumes must have ended. A volume that still has a user
 // is named in the error, which wraps ErrInUse; the others are cleaned.
@@ -30,8 +35,12 @@ func Cleanup(poolDir, kubeletDir string) error {
 	if pool, err = filepath.Abs(pool); err != nil {
 		return err
 	}
-	if err := awaitGuards(pool, guardPatience); err != nil {
-		return err
+	// A FlexVolume call that outlives its kubelet would mount behind our back. One
+	// that hangs must not keep us: what it uses is named below.
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupPatience)
+	defer cancel()
+	if unlock, err := lock(ctx, pool, wholeLock); err == nil {
+		defer unlock()
 	}
 	loops, err := findLoops(pool + "/")
 	if err != nil {
@@ -39,6 +48,8 @@ func Cleanup(poolDir, kubeletDir string) error {
 	}
 	failed := []error{registration}
 	for _, l := range loops {
+		// Nor may what froze a volume for a snapshot hold it.
+		awaitGuard(filepath.Dir(l.backing), guardPatience)
 		failed = append(failed, releaseHolders(l, kubeletDir), release(l))
 	}
 	return errors.Join(failed...)

@@ -30,6 +30,9 @@ type operation struct {
 
 const crashVolume = "victim"
 
+// direct is the life of an ext4 that pods mount in one step, as by FlexVolume.
+const direct FileSystem = "direct"
+
 func staging(dir string) string { return filepath.Join(dir, "staging") }
 func target(dir string) string  { return filepath.Join(dir, "pod") }
 
@@ -38,7 +41,11 @@ func target(dir string) string  { return filepath.Join(dir, "pod") }
 func life(fs FileSystem) []operation {
 	ctx := context.Background()
 	create := operation{"create", func(p *Pool, _ string) error {
-		_, err := p.Create(ctx, Spec{Name: crashVolume, RequiredBytes: 8 * mib, FileSystem: fs})
+		format := fs
+		if fs == direct {
+			format = Ext4
+		}
+		_, err := p.Create(ctx, Spec{Name: crashVolume, RequiredBytes: 8 * mib, FileSystem: format})
 		return err
 	}}
 	expand := operation{"expand", func(p *Pool, _ string) error {
@@ -53,11 +60,15 @@ func life(fs FileSystem) []operation {
 		_, err := p.Grow(crashVolume, target(dir))
 		return err
 	}}
+	mount := operation{"mount", func(p *Pool, dir string) error { return p.Mount(ctx, crashVolume, target(dir), false) }}
 	begin := []operation{create, expand, stage, publish, grow}
-	if fs == RawBlock {
+	switch fs {
+	case RawBlock:
 		begin = []operation{create, stage, publish, expand, grow}
+	case direct:
+		return append([]operation{create, expand, mount, grow}, end()...)
 	}
-	return slices.Concat(begin, copies(fs), end())
+	return slices.Concat(begin, copies(fs), end(), endOfCopies())
 }
 
 // copies are the operations that copy the volume while it is in use.
@@ -92,6 +103,11 @@ func end() []operation {
 		{"unpublish", func(p *Pool, dir string) error { return p.Unpublish(target(dir)) }},
 		{"unstage", func(p *Pool, dir string) error { return p.Unstage(crashVolume, staging(dir)) }},
 		{"delete", func(p *Pool, _ string) error { return p.Delete(crashVolume) }},
+	}
+}
+
+func endOfCopies() []operation {
+	return []operation{
 		{"delete snapshot", func(p *Pool, _ string) error { return p.DeleteSnapshot("snapshot") }},
 		{"delete group", func(p *Pool, _ string) error { return p.DeleteGroup("group") }},
 		{"delete copies", func(p *Pool, _ string) error { return errors.Join(p.Delete("clone"), p.Delete("restored")) }},
@@ -113,11 +129,11 @@ func TestCrash(t *testing.T) {
 		{"Where the pool's file system shares blocks:", func(t *testing.T) string {
 			dir, err := os.MkdirTemp(pool.dir, "")
 			must(t, err)
-			t.Cleanup(func() { must(t, os.Remove(dir)) })
+			t.Cleanup(func() { must(t, errors.Join(os.Remove(filepath.Join(dir, lockFile)), os.Remove(dir))) })
 			return dir
 		}, isCopy},
 	}
-	fileSystems := []FileSystem{Ext4, RawBlock}
+	fileSystems := []FileSystem{Ext4, RawBlock, direct}
 	points := make([]strings.Builder, len(stories)*len(fileSystems))
 	t.Run("at once", func(t *testing.T) {
 		for n := range points {
@@ -134,7 +150,7 @@ func TestCrash(t *testing.T) {
 	})
 	var all []string
 	for n, story := range stories {
-		all = append(all, story.title+"\n\n"+points[2*n].String()+points[2*n+1].String())
+		all = append(all, story.title+"\n\n"+points[3*n].String()+points[3*n+1].String()+points[3*n+2].String())
 	}
 	compare(t, "testdata/crash-points.txt", strings.Join(all, "\n"))
 }
@@ -161,7 +177,7 @@ func crashEverywhere(t *testing.T, poolDir func(*testing.T) string, fs FileSyste
 		if step == "" {
 			return strings.Join(steps, ", ")
 		}
-		crashAndGoOn(t, poolDir(t), fs, i, n, end())
+		crashAndGoOn(t, poolDir(t), fs, i, n, slices.Concat(end(), endOfCopies()))
 		steps = append(steps, step)
 	}
 }
@@ -204,10 +220,7 @@ func crashAndGoOn(t *testing.T, poolDir string, fs FileSystem, i, n int, followi
 			t.Errorf("%s: left after unstage: %s", story, l)
 		}
 	}
-	left, err := os.ReadDir(p.dir)
-	if err != nil || len(left) > 0 {
-		t.Errorf("%s: left in the pool: %v (%v)", story, left, err)
-	}
+	requireContent(t, p)
 	return step
 }
 

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
+
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // Spec is what a volume is asked for with.
@@ -14,13 +17,16 @@ type Spec struct {
 	// RequiredBytes and LimitBytes bound the size; 0 stands for "not said".
 	RequiredBytes, LimitBytes int64
 	FileSystem                FileSystem
+	// Quality is promised and enforced from the first moment.
+	Quality qos.Parameters
 	// Claim is kept in the record for people.
 	Claim string
 }
 
 // Create makes the volume that spec asks for, or gives the one that an earlier
-// call has made. Errors wrap ErrSize, ErrNoSpace, ErrConflict (the name is taken
-// by a volume that does not fit spec) or ErrUnsupported.
+// call has made, whose quality is not looked at: it may have changed since. Errors
+// wrap ErrSize, ErrNoSpace, ErrConflict (the name is taken by a volume that does
+// not fit spec), ErrUnsupported or qos.ErrNoPerformance.
 func (p *Pool) Create(ctx context.Context, spec Spec) (Record, error) {
 	return p.CreateFrom(ctx, spec, Source{}, nil)
 }
@@ -37,7 +43,11 @@ func (p *Pool) CreateFrom(ctx context.Context, spec Spec, source Source, exclusi
 	r := Record{
 		Version: recordVersion,
 		ID:      IDFor(spec.Name), Name: spec.Name, Claim: spec.Claim,
-		Bytes: size, FileSystem: spec.FileSystem, FormattedBytes: size, Source: source,
+		Bytes: size, FileSystem: spec.FileSystem, FormattedBytes: size, Quality: spec.Quality, Source: source,
+	}
+
+	if r.Quality != (qos.Parameters{}) && p.cannotThrottle != nil {
+		return Record{}, p.cannotThrottle
 	}
 
 	existing, err := p.Get(r.ID)
@@ -60,6 +70,11 @@ func (p *Pool) CreateFrom(ctx context.Context, spec Spec, source Source, exclusi
 
 // build makes the whole content of a volume's directory.
 func (p *Pool) build(ctx context.Context, dir string, r Record, exclusive Exclusive) error {
+	// From here on what the volume is promised counts, and is kept from others.
+	if err := p.promise(dir, r, qos.Parameters{}); err != nil {
+		return err
+	}
+	p.reached("promised")
 	image := filepath.Join(dir, imageFile)
 	if err := p.allocateAdmitted(image, r.Bytes, r.Bytes); err != nil {
 		return err
@@ -70,14 +85,17 @@ func (p *Pool) build(ctx context.Context, dir string, r Record, exclusive Exclus
 			return err
 		}
 		p.reached("filled")
-		return writeRecord(dir, r)
+		return nil
 	}
 	if err := format(ctx, p.exec, r.FileSystem, image); err != nil {
 		return err
 	}
 	p.reached("formatted")
-	return writeRecord(dir, r)
+	return nil
 }
+
+// spacePatience is how long others may take to allocate their volumes' blocks.
+const spacePatience = time.Minute
 
 // allocateAdmitted takes growth bytes from the pool for the image, unless that
 // would touch the pool's reserve.
@@ -88,8 +106,13 @@ func (p *Pool) allocateAdmitted(image string, size, growth int64) error {
 // admitted lets somebody take so many bytes from the pool, unless that would touch
 // the pool's reserve.
 func (p *Pool) admitted(bytes int64, take func() error) error {
-	p.admission.Lock()
-	defer p.admission.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), spacePatience)
+	defer cancel()
+	unlock, err := lock(ctx, p.dir, spaceLock)
+	if err != nil {
+		return fmt.Errorf("take space from the pool: %w", err)
+	}
+	defer unlock()
 	available, err := p.Available()
 	if err != nil {
 		return err

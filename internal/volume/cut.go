@@ -11,7 +11,7 @@ import (
 )
 
 // Exclusive waits until no other operation on the volume is under way, and keeps
-// others out until release is called.
+// others out until release is called. Pool.Lock is one.
 type Exclusive func(ctx context.Context, id string) (release func(), err error)
 
 // imageCopy asks for a copy of a volume's image.

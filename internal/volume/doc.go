@@ -1,10 +1,12 @@
 // Package volume is the body of Mainstay's volumes: everything that happens to
-// a volume on its node, behind whatever face asked for it (CSI in ./csi).
+// a volume on its node, behind whatever face asked for it (CSI in ./csi,
+// FlexVolume in ./flex).
 //
 // A Pool is a directory of a node. A volume is a directory in it:
 //
 //	<pool>/<id>/volume.json   the Record: what was promised
 //	<pool>/<id>/disk.img      a preallocated image, attached to a loop device while in use
+//	<pool>/.lock              what keeps the processes that use the pool apart
 //
 // A snapshot is a directory of its own, too, and so is a group of snapshots:
 //
@@ -26,6 +28,8 @@
 //   - Nothing is remembered outside the kernel and the pool: loop devices are
 //     found by their backing file, mounts in the mount table.
 //
-// What the caller owes: operations on one volume are not run at the same time
-// (csi.Server sees to that), and a directory is the pool of one process only.
+// What the caller owes: it holds the volume's Lock while it calls anything that
+// is about one volume, and SnapshotLock or GroupLock for a snapshot or a group; it
+// is asked to lock the volumes that are copied. Several processes may use one pool:
+// the engine's CSI driver, and one process for each of kubelet's FlexVolume calls.
 package volume

@@ -16,6 +16,8 @@ var (
 	ErrConflict = errors.New("exists with other properties")
 	// ErrNoSpace: the pool cannot promise the bytes that were asked for.
 	ErrNoSpace = errors.New("not enough space in the pool")
+	// ErrBusy: another operation on the volume has not ended yet; try again.
+	ErrBusy = errors.New("another operation is still under way")
 	// ErrInUse: the volume is mounted, or its device is open.
 	ErrInUse = errors.New("volume is in use")
 	// ErrSize: no volume can have the size that was asked for.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,7 +60,7 @@ type freezing struct {
 // so that nobody freezes a volume that another guard is about to thaw.
 func (p *Pool) freeze(ctx context.Context, mounts []string, locks []*os.File, limit time.Duration) (*freezing, error) {
 	for _, lock := range locks {
-		if err := lockFile(ctx, lock); err != nil {
+		if err := awaitLock(ctx, lock); err != nil {
 			return nil, err
 		}
 	}
@@ -128,50 +127,65 @@ func thaw(mounts []string) {
 	}
 }
 
-// thawBelow thaws every file system that is mounted from an image below the pool:
-// what an engine left that was killed together with its guard.
-func thawBelow(pool string) error {
-	loops, err := findLoops(pool + "/")
+// thawAbandoned thaws what an engine left frozen that was killed together with
+// its guard. A volume that somebody works on is left to them: it may be frozen for
+// a snapshot right now.
+func (p *Pool) thawAbandoned() error {
+	entries, err := os.ReadDir(p.dir)
 	if err != nil {
 		return err
 	}
-	for _, l := range loops {
-		mounts, err := fileSystemMounts(l.device)
-		if err != nil {
-			continue // detached meanwhile
-		}
-		thaw(mounts)
-	}
-	return nil
-}
-
-// awaitGuards waits for the guards of an engine that was killed: until they have
-// thawed their volumes, and hold neither a mount nor a device. One that hangs is
-// not waited for longer than patience.
-func awaitGuards(pool string, patience time.Duration) error {
-	entries, err := os.ReadDir(pool)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	for _, e := range entries {
 		if !e.IsDir() || !validID(e.Name()) {
 			continue
 		}
-		dir, err := os.Open(filepath.Join(pool, e.Name()))
+		unlock, err := tryLock(p.dir, volumeLock(e.Name()))
+		if errors.Is(err, ErrBusy) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		_ = lockFile(ctx, dir) // thawing anyway comes next
-		dir.Close()
+		err = p.thawVolume(e.Name())
+		unlock()
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// lockFile waits for the exclusive lock of an open file (flock(2)), which all its
+func (p *Pool) thawVolume(id string) error {
+	awaitGuard(p.volumeDir(id), guardPatience)
+	loops, err := findLoops(p.image(id))
+	if err != nil {
+		return err
+	}
+	for _, l := range loops {
+		if mounts, err := fileSystemMounts(l.device); err == nil {
+			thaw(mounts)
+		}
+	}
+	return nil
+}
+
+// awaitGuard waits for the guard of a process that was killed: until it has thawed
+// the volume in dir, and holds neither its mount nor its device. One that hangs is
+// not waited for longer than patience.
+func awaitGuard(dir string, patience time.Duration) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return // it has gone
+	}
+	defer f.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_ = awaitLock(ctx, f) // thawing anyway comes next
+}
+
+// awaitLock waits for the exclusive lock of an open file (flock(2)), which all its
 // duplicates in other processes hold with it.
-func lockFile(ctx context.Context, f *os.File) error {
+func awaitLock(ctx context.Context, f *os.File) error {
 	const pause = 10 * time.Millisecond
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -60,15 +60,16 @@ func readOnly(m *mountinfo.Info) bool {
 	return slices.Contains(strings.Split(m.Options, ","), "ro")
 }
 
-// unmountAll unmounts path until nothing is mounted there.
-func (p *Pool) unmountAll(path string) error {
+// unmountAll unmounts path until nothing is mounted there. It does so itself: a
+// umount(8) that outlives us could take away what is mounted there next.
+func unmountAll(path string) error {
 	for {
 		m, err := mountAt(path)
 		if err != nil || m == nil {
 			return err
 		}
-		if err := p.mounter.Unmount(m.Mountpoint); err != nil {
-			return err
+		if err := unix.Unmount(m.Mountpoint, unix.UMOUNT_NOFOLLOW); err != nil {
+			return fmt.Errorf("unmount %s: %w", m.Mountpoint, err)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,14 +24,21 @@ const (
 	deletingPrefix = ".deleting-"
 )
 
+// cgroupMount is where the hierarchies of cgroups are.
+const cgroupMount = "/sys/fs/cgroup"
+
 // Pool is a place on this node from which volumes are cut: a directory.
 type Pool struct {
 	dir     string
 	mounter mount.Interface
 	exec    utilexec.Interface
-	// admission is held from looking at the free space until it is taken.
-	admission sync.Mutex
-	// owed is what volumes may need while they share blocks with a copy.
+	// throttle enforces quality of service, unless cannotThrottle says why not.
+	throttle       throttle
+	cannotThrottle error
+	// changed wakes the governor.
+	changed chan struct{}
+	// owed is what volumes may need while they share blocks with a copy. Another
+	// process does not see it; against that there is the pool's reserve.
 	owed atomic.Int64
 	// reached is called between the steps of every operation. The crash tests
 	// end the process there.
@@ -42,7 +48,8 @@ type Pool struct {
 }
 
 // Open gives the pool in dir, which is created where it is missing, and removes
-// what operations that were killed have left half made there.
+// what operations that were killed have left half made there. Several processes
+// may have one pool open.
 func Open(dir string) (*Pool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the volume pool: %w", err)
@@ -55,9 +62,10 @@ func Open(dir string) (*Pool, error) {
 	if resolved, err = filepath.Abs(resolved); err != nil {
 		return nil, err
 	}
-	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), reached: func(string) {}, frozenLimit: frozenLimit}
+	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), changed: make(chan struct{}, 1), reached: func(string) {}, frozenLimit: frozenLimit}
+	p.throttle, p.cannotThrottle = findThrottle(cgroupMount)
 	// A volume that stayed frozen would hold its pod for ever.
-	return p, errors.Join(awaitGuards(p.dir, guardPatience), thawBelow(p.dir), p.sweep())
+	return p, errors.Join(p.thawAbandoned(), p.sweep())
 }
 
 // sweep removes half made and half deleted volumes. A directory with a
@@ -69,11 +77,30 @@ func (p *Pool) sweep() error {
 	}
 	var failed []error
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), creatingPrefix) || strings.HasPrefix(e.Name(), deletingPrefix) {
-			failed = append(failed, os.RemoveAll(filepath.Join(p.dir, e.Name())))
+		id, halfDone := halfDone(e.Name())
+		if !halfDone {
+			continue
 		}
+		unlock, err := tryLock(p.dir, volumeLock(id))
+		if errors.Is(err, ErrBusy) {
+			continue // somebody is at it
+		}
+		if err == nil {
+			err = os.RemoveAll(filepath.Join(p.dir, e.Name()))
+			unlock()
+		}
+		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
+}
+
+// halfDone says whether a directory of that name is of a volume that is being
+// made or deleted, and of which.
+func halfDone(name string) (id string, yes bool) {
+	if id, yes = strings.CutPrefix(name, creatingPrefix); yes {
+		return id, true
+	}
+	return strings.CutPrefix(name, deletingPrefix)
 }
 
 // Get gives a volume's record; the error wraps ErrNotFound where there is none.
@@ -105,6 +132,18 @@ func (p *Pool) List() ([]Record, error) {
 		records = append(records, r)
 	}
 	return records, nil
+}
+
+// Dir is the pool's directory.
+func (p *Pool) Dir() string { return p.dir }
+
+// Capacity gives the size in bytes of the file system that the pool is on.
+func (p *Pool) Capacity() (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(p.dir, &s); err != nil {
+		return 0, fmt.Errorf("look at the size of pool %s: %w", p.dir, err)
+	}
+	return int64(s.Blocks) * int64(s.Bsize), nil
 }
 
 // Available gives the bytes that new volumes may still take.

@@ -60,7 +60,7 @@ func (p *Pool) Publish(pub Publication) error {
 
 // Unpublish undoes Publish. It works without a record.
 func (p *Pool) Unpublish(targetPath string) error {
-	if err := p.unmountAll(targetPath); err != nil {
+	if err := unmountAll(targetPath); err != nil {
 		return err
 	}
 	p.reached("unmounted")
@@ -79,7 +79,7 @@ func (p *Pool) published(pub Publication) (bool, error) {
 		return false, err
 	}
 	if pub.ReadOnly && !readOnly(m) {
-		return false, p.unmountAll(pub.TargetPath)
+		return false, unmountAll(pub.TargetPath)
 	}
 	return true, nil
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // recordVersion rises when an older Mainstay would misread a newer record.
@@ -24,7 +26,7 @@ const (
 )
 
 // Record is what the pool knows of a volume. It is written before the volume
-// exists and again only to enlarge it.
+// exists and again only to enlarge it, or to change its quality of service.
 type Record struct {
 	Version int `json:"version"`
 	// ID names the volume's directory.
@@ -38,6 +40,8 @@ type Record struct {
 	// FormattedBytes is how far the file system reaches. It is less than Bytes
 	// from Expand until Grow, or the next Stage, has enlarged it.
 	FormattedBytes int64 `json:"formattedBytes"`
+	// Quality is what the volume is promised, and held to.
+	Quality qos.Parameters `json:"quality,omitzero"`
 	// Claim is namespace/name of the claim that the volume was made for, for
 	// people who look at the pool without a cluster. May be empty.
 	Claim string `json:"claim,omitempty"`
@@ -72,14 +76,19 @@ func writeRecord(dir string, r Record) error {
 	if err != nil {
 		return err
 	}
-	temporary := filepath.Join(dir, recordFile+".tmp")
-	if err := writeFileSynced(temporary, append(data, '\n')); err != nil {
+	return replaceFile(filepath.Join(dir, recordFile), append(data, '\n'))
+}
+
+// replaceFile gives the file at path another content, all at once.
+func replaceFile(path string, data []byte) error {
+	temporary := path + ".tmp"
+	if err := writeFileSynced(temporary, data); err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, filepath.Join(dir, recordFile)); err != nil {
+	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
 }
 
 func writeFileSynced(path string, data []byte) error {

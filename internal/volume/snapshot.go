@@ -18,6 +18,14 @@ const (
 	groupPrefix    = ".group-"
 )
 
+// SnapshotLock and GroupLock give what to Lock for a snapshot or a group of that
+// ID. A call that has locked one of them, or a volume that is being made, may wait
+// for volumes that there are; never the other way round.
+func SnapshotLock(id string) string { return snapshotPrefix + id }
+
+// GroupLock is described at SnapshotLock.
+func GroupLock(id string) string { return groupPrefix + id }
+
 // Snapshot keeps what a volume, in use or not, holds at one moment, or gives the
 // snapshot of that name that an earlier call has taken. It owns its bytes: it
 // outlives the volume, and the volume needs none of them.

@@ -314,6 +314,14 @@ func TestSnapshotOfRawBlocksInUse(t *testing.T) {
 			stop := func() {}
 			if c.writing {
 				stop = writeAll(t, device.Name(), r.Bytes)
+				n := byte(0)
+				p.reached = func(step string) { // however seldom the writer gets its turn
+					if step == "copied in use" || step == "written to meanwhile" {
+						n++
+						_, err := device.WriteAt([]byte{n}, r.Bytes-1)
+						must(t, errors.Join(err, device.Sync()))
+					}
+				}
 			}
 			s, err := p.Snapshot(ctx, "s", r.ID, alone)
 			stop()
@@ -381,9 +389,7 @@ func TestFullPoolRefusesSnapshots(t *testing.T) {
 			if _, err := p.Snapshot(context.Background(), "s", r.ID, alone); !errors.Is(err, ErrNoSpace) {
 				t.Errorf("a snapshot larger than what is left: %v", err)
 			}
-			if entries, err := os.ReadDir(p.dir); err != nil || len(entries) != 1 {
-				t.Errorf("the pool has %v (%v)", entries, err)
-			}
+			requireContent(t, p, r.ID)
 		})
 	}
 }
@@ -414,6 +420,26 @@ func TestOpenAndCleanupThaw(t *testing.T) {
 		must(t, p.Stage(context.Background(), r.ID, path, nil))
 		requireWritable(t, why, path)
 	}
+}
+
+// Another process that opens the pool leaves a volume frozen that somebody is
+// taking a snapshot of.
+func TestOpenThawsNothingUnderWay(t *testing.T) {
+	p, dir := testPool(t)
+	r := mustCreate(t, p, Spec{Name: "v", RequiredBytes: 8 * mib, FileSystem: Ext4})
+	path := mounted(t, p, dir, r.ID)
+	unlock, err := p.Lock(context.Background(), r.ID)
+	must(t, err)
+	must(t, exec.Command("fsfreeze", "--freeze", path).Run())
+	_, err = Open(p.dir)
+	must(t, err)
+	if err := exec.Command("fsfreeze", "--freeze", path).Run(); err == nil {
+		t.Error("it was thawed under the hands of whoever froze it")
+	}
+	unlock()
+	_, err = Open(p.dir)
+	must(t, err)
+	requireWritable(t, "nobody works on it any more", path)
 }
 
 // requireWritable fails if a write below path waits for somebody to thaw it. It

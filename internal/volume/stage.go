@@ -2,13 +2,7 @@ package volume
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // Stage makes a volume ready on this node: attached, and mounted at path unless
@@ -24,35 +18,10 @@ func (p *Pool) Stage(ctx context.Context, id, path string, options []string) err
 	if r.FileSystem == RawBlock {
 		return p.stageBlock(r)
 	}
-	mounted, err := p.mountedFrom(id, path)
-	if err != nil {
-		return err
-	}
-	if mounted {
-		return p.growMounted(r, path) // what a call that was killed may not have done
-	}
-	if err := os.MkdirAll(path, 0o750); err != nil {
-		return err
-	}
-	device, err := attach(p.image(id), whileUsed)
-	if err != nil {
-		return err
-	}
-	// From the mount on, the mount keeps the device; a failure lets it go.
-	defer device.Close()
-	p.reached("attached")
-	if err := p.growUnmounted(ctx, r, device); err != nil {
-		return err
-	}
 	options = append(defaultOptions(r.FileSystem), options...)
-	if err := p.mounter.Mount(device.Name(), path, string(r.FileSystem), options); err != nil {
-		return fmt.Errorf("mount volume %s: %w", id, err)
-	}
-	p.reached("mounted")
-	if err := p.growMounted(r, path); err != nil {
-		return err
-	}
-	return dropLostAndFound(path)
+	return p.mountDevice(ctx, r, path, func(device string) error {
+		return p.mounter.Mount(device, path, string(r.FileSystem), options)
+	})
 }
 
 // defaultOptions are those of every mount. Databases do not read access times,
@@ -66,30 +35,20 @@ func defaultOptions(fs FileSystem) []string {
 	return []string{"noatime"}
 }
 
-// dropLostAndFound removes the empty directory that mkfs.ext4 makes:
-// databases refuse to initialise in a directory that is not empty, and fsck
-// makes it again when it needs it.
-func dropLostAndFound(path string) error {
-	err := os.Remove(filepath.Join(path, "lost+found"))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EROFS) {
-		return nil
-	}
-	return err
-}
-
 func (p *Pool) stageBlock(r Record) error {
 	device, err := attach(p.image(r.ID), untilDetached)
 	if err != nil {
 		return err
 	}
+	defer device.Close()
 	p.reached("attached")
-	return device.Close()
+	return p.hold(r)
 }
 
 // Unstage undoes Stage. It works without a record, so that nothing stays
 // mounted whatever became of the pool.
 func (p *Pool) Unstage(id, path string) error {
-	if err := p.unmountAll(path); err != nil {
+	if err := unmountAll(path); err != nil {
 		return fmt.Errorf("unmount volume %s: %w", id, err)
 	}
 	p.reached("unmounted")

@@ -77,6 +77,7 @@ func (p *Pool) copyStill(ctx context.Context, copies []imageCopy, raw []string) 
 		if err != nil || len(raw) == 0 || written == 0 {
 			return err
 		}
+		p.reached("written to meanwhile")
 	}
 	return fmt.Errorf("%w: raw block volume %s is being written to, and its pool's file system cannot copy it in one moment: "+
 		"stop its pod for the time of the copy, or put the pool on xfs or btrfs", ErrInUse, strings.Join(raw, ", "))

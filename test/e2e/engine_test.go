@@ -21,6 +21,7 @@ func TestEngine(t *testing.T) {
 		{"commands", tryCommands},
 		{"pets have an identity, a claim and an order", trySet},
 		{"a claim begins to grow", startGrowing},
+		{"FlexVolume", tryFlexVolume},
 		{"PetSets do more", tryPetSet},
 		{"rollouts", tryRollout},
 		{"adoption", tryAdopt},
@@ -32,6 +33,7 @@ func TestEngine(t *testing.T) {
 		{"secrets are encrypted at rest", trySecretsAtRest},
 		{"volumes are kept, restored and copied", trySnapshots},
 		{"the claim has grown", tryGrown},
+		{"a FlexVolume's claim has grown", tryFlexGrown},
 		{"no door is open", tryDoors},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.try(t, h) }) && part.name == "commands" {

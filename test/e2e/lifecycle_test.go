@@ -18,11 +18,14 @@ func TestLife(t *testing.T) {
 	h.Up(t)
 	h.ImportBusybox(t)
 	h.Apply(t, webSet)
+	h.Apply(t, flexPod)
 	waitReady(t, h, "web", 3)
+	waitPod(t, h, "kube-public", "flex")
 
 	t.Run("down stops pods in order and keeps all data", func(t *testing.T) { tryDown(t, h, fresh) })
 	t.Run("a snapshot brings back what was deleted", func(t *testing.T) { trySnapshot(t, h) })
 	t.Run("feature gates are remembered", func(t *testing.T) { tryFeatureGate(t, h) })
+	t.Run("a FlexVolume outlives the engine", func(t *testing.T) { tryFlexAfterKill(t, h) })
 	t.Run("purge leaves nothing, even after a kill", func(t *testing.T) {
 		killEngine(t, h)
 		h.Mainstay(t, "down", "--purge", "--yes")

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // codeOf pairs the kinds of failure with the specification's codes; the first
@@ -16,9 +17,12 @@ var codeOf = []struct {
 	kind error
 	code codes.Code
 }{
+	{volume.ErrBusy, codes.Aborted},
 	{volume.ErrNotFound, codes.NotFound},
 	{volume.ErrConflict, codes.AlreadyExists},
 	{volume.ErrNoSpace, codes.ResourceExhausted},
+	{qos.ErrNoPerformance, codes.ResourceExhausted},
+	{qos.ErrParameter, codes.InvalidArgument},
 	{volume.ErrSize, codes.OutOfRange},
 	{volume.ErrInUse, codes.FailedPrecondition},
 	{volume.ErrUnsupported, codes.FailedPrecondition},

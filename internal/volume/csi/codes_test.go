@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 func TestWithCode(t *testing.T) {
@@ -19,10 +20,13 @@ func TestWithCode(t *testing.T) {
 	}{
 		{nil, codes.OK},
 		{invalid("no name"), codes.InvalidArgument},
+		{volume.ErrBusy, codes.Aborted},
 		{volume.ErrNotFound, codes.NotFound},
 		{volume.ErrConflict, codes.AlreadyExists},
 		{fmt.Errorf("create: %w", volume.ErrNoSpace), codes.ResourceExhausted},
 		{errors.Join(volume.ErrNoSpace, errors.New("and the clean-up failed")), codes.ResourceExhausted},
+		{qos.ErrNoPerformance, codes.ResourceExhausted},
+		{qos.ErrParameter, codes.InvalidArgument},
 		{volume.ErrSize, codes.OutOfRange},
 		{volume.ErrInUse, codes.FailedPrecondition},
 		{volume.ErrUnsupported, codes.FailedPrecondition},

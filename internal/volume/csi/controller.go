@@ -12,7 +12,6 @@ import (
 type controller struct {
 	spec.UnimplementedControllerServer
 	driver Driver
-	locks  *volumeLocks
 }
 
 func (c controller) ControllerGetCapabilities(context.Context, *spec.ControllerGetCapabilitiesRequest) (*spec.ControllerGetCapabilitiesResponse, error) {
@@ -22,6 +21,7 @@ func (c controller) ControllerGetCapabilities(context.Context, *spec.ControllerG
 		spec.ControllerServiceCapability_RPC_LIST_VOLUMES,
 		spec.ControllerServiceCapability_RPC_GET_CAPACITY,
 		spec.ControllerServiceCapability_RPC_EXPAND_VOLUME,
+		spec.ControllerServiceCapability_RPC_MODIFY_VOLUME,
 		spec.ControllerServiceCapability_RPC_SINGLE_NODE_MULTI_WRITER,
 		spec.ControllerServiceCapability_RPC_CREATE_DELETE_SNAPSHOT,
 		spec.ControllerServiceCapability_RPC_LIST_SNAPSHOTS,
@@ -43,7 +43,7 @@ func (c controller) CreateVolume(ctx context.Context, r *spec.CreateVolumeReques
 	if err != nil {
 		return nil, err
 	}
-	record, err := c.driver.Pool.CreateFrom(ctx, wanted, source, c.locks.lock)
+	record, err := c.driver.Pool.CreateFrom(ctx, wanted, source, c.driver.Pool.Lock)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +78,16 @@ func (c controller) ControllerExpandVolume(_ context.Context, r *spec.Controller
 		return nil, err
 	}
 	return &spec.ControllerExpandVolumeResponse{CapacityBytes: record.Bytes, NodeExpansionRequired: true}, nil
+}
+
+// ControllerModifyVolume changes the quality of service of a volume; parameters
+// that are absent change nothing.
+func (c controller) ControllerModifyVolume(_ context.Context, r *spec.ControllerModifyVolumeRequest) (*spec.ControllerModifyVolumeResponse, error) {
+	if r.GetVolumeId() == "" {
+		return nil, invalid("no volume ID was given")
+	}
+	_, err := c.driver.Pool.Modify(r.GetVolumeId(), r.GetMutableParameters())
+	return &spec.ControllerModifyVolumeResponse{}, err
 }
 
 func (c controller) GetCapacity(_ context.Context, r *spec.GetCapacityRequest) (*spec.GetCapacityResponse, error) {

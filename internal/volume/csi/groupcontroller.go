@@ -17,7 +17,6 @@ import (
 type groupController struct {
 	spec.UnimplementedGroupControllerServer
 	driver Driver
-	locks  *volumeLocks
 }
 
 func (g groupController) GroupControllerGetCapabilities(context.Context, *spec.GroupControllerGetCapabilitiesRequest) (*spec.GroupControllerGetCapabilitiesResponse, error) {
@@ -36,7 +35,7 @@ func (g groupController) CreateVolumeGroupSnapshot(ctx context.Context, r *spec.
 	if err := refuseParameters(r.GetParameters()); err != nil {
 		return nil, err
 	}
-	members, err := g.driver.Pool.SnapshotGroup(ctx, r.GetName(), r.GetSourceVolumeIds(), g.locks.lock)
+	members, err := g.driver.Pool.SnapshotGroup(ctx, r.GetName(), r.GetSourceVolumeIds(), g.driver.Pool.Lock)
 	if errors.Is(err, volume.ErrNotFound) {
 		return nil, fmt.Errorf("%w; a group is of volumes on one node, and this one is node %s: there is no moment across nodes", err, g.driver.NodeName)
 	}

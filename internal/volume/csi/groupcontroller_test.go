@@ -19,8 +19,8 @@ func TestGroupsLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	driver, locks := Driver{NodeName: "a", Pool: pool}, newVolumeLocks()
-	c, g := controller{driver: driver, locks: locks}, groupController{driver: driver, locks: locks}
+	driver := Driver{NodeName: "a", Pool: pool}
+	c, g := controller{driver: driver}, groupController{driver: driver}
 	var ids []string
 	for _, name := range []string{"v1", "v2"} {
 		made, err := c.CreateVolume(ctx, request(func(r *spec.CreateVolumeRequest) {

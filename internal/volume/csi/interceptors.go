@@ -13,20 +13,20 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume"
 )
 
-// subjectOf names what a request is about: a volume's ID, or a snapshot or a group
-// of them; empty if it is about none. No volume ID has a space in it.
+// subjectOf gives what to lock for a request: a volume's ID, or what stands for a
+// snapshot or a group of them; empty if it is about none.
 func subjectOf(request any) string {
 	switch r := request.(type) {
 	case *spec.CreateVolumeRequest:
 		return volume.IDFor(r.GetName())
 	case *spec.CreateSnapshotRequest:
-		return "snapshot " + volume.IDFor(r.GetName())
+		return volume.SnapshotLock(volume.IDFor(r.GetName()))
 	case *spec.DeleteSnapshotRequest:
-		return "snapshot " + r.GetSnapshotId()
+		return volume.SnapshotLock(r.GetSnapshotId())
 	case *spec.CreateVolumeGroupSnapshotRequest:
-		return "group " + volume.IDFor(r.GetName())
+		return volume.GroupLock(volume.IDFor(r.GetName()))
 	case *spec.DeleteVolumeGroupSnapshotRequest:
-		return "group " + r.GetGroupSnapshotId()
+		return volume.GroupLock(r.GetGroupSnapshotId())
 	case interface{ GetVolumeId() string }:
 		return r.GetVolumeId()
 	}
@@ -54,13 +54,14 @@ func coded(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler gr
 	return response, withCode(err)
 }
 
-// serialized runs the calls for one volume, snapshot or group one after another.
-func (l *volumeLocks) serialized(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+// serialized runs the calls for one volume, snapshot or group one after another,
+// and after whatever another process does to it.
+func (d Driver) serialized(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	id := subjectOf(request)
 	if id == "" {
 		return handler(ctx, request)
 	}
-	unlock, err := l.lock(ctx, id)
+	unlock, err := d.Pool.Lock(ctx, id)
 	if err != nil {
 		return nil, err
 	}

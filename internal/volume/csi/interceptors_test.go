@@ -17,10 +17,10 @@ func TestSubjectOf(t *testing.T) {
 		{&spec.CreateVolumeRequest{Name: "x"}, "x"},
 		{&spec.DeleteVolumeRequest{VolumeId: "x"}, "x"},
 		{&spec.NodeStageVolumeRequest{VolumeId: "x"}, "x"},
-		{&spec.CreateSnapshotRequest{Name: "x", SourceVolumeId: "v"}, "snapshot x"},
-		{&spec.DeleteSnapshotRequest{SnapshotId: "x"}, "snapshot x"},
-		{&spec.CreateVolumeGroupSnapshotRequest{Name: "x", SourceVolumeIds: []string{"v"}}, "group x"},
-		{&spec.DeleteVolumeGroupSnapshotRequest{GroupSnapshotId: "x"}, "group x"},
+		{&spec.CreateSnapshotRequest{Name: "x", SourceVolumeId: "v"}, ".snapshot-x"},
+		{&spec.DeleteSnapshotRequest{SnapshotId: "x"}, ".snapshot-x"},
+		{&spec.CreateVolumeGroupSnapshotRequest{Name: "x", SourceVolumeIds: []string{"v"}}, ".group-x"},
+		{&spec.DeleteVolumeGroupSnapshotRequest{GroupSnapshotId: "x"}, ".group-x"},
 	} {
 		if got := subjectOf(c.request); got != c.want {
 			t.Errorf("%T: %q, want %q", c.request, got, c.want)

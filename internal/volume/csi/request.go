@@ -1,6 +1,8 @@
 package csi
 
 import (
+	"fmt"
+	"maps"
 	"strings"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
@@ -8,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // Keys under this prefix come from the provisioner, not from a class's author.
@@ -31,13 +34,9 @@ func volumeSpec(r *spec.CreateVolumeRequest, nodeName string) (volume.Spec, erro
 	if err != nil {
 		return volume.Spec{}, err
 	}
-	for key := range r.GetParameters() {
-		if !metadataKeys[key] {
-			return volume.Spec{}, invalid("volume %s: the class has an unknown parameter %q", r.GetName(), key)
-		}
-	}
-	for key := range r.GetMutableParameters() {
-		return volume.Spec{}, invalid("volume %s: the volume attributes class has an unknown parameter %q", r.GetName(), key)
+	quality, err := qualityOf(r)
+	if err != nil {
+		return volume.Spec{}, err
 	}
 	if !reachable(r.GetAccessibilityRequirements(), nodeName) {
 		return volume.Spec{}, status.Errorf(codes.ResourceExhausted,
@@ -48,8 +47,24 @@ func volumeSpec(r *spec.CreateVolumeRequest, nodeName string) (volume.Spec, erro
 		RequiredBytes: r.GetCapacityRange().GetRequiredBytes(),
 		LimitBytes:    r.GetCapacityRange().GetLimitBytes(),
 		FileSystem:    fs,
+		Quality:       quality,
 		Claim:         claimOf(r.GetParameters()),
 	}, nil
+}
+
+// qualityOf reads what the class says, and then the volume attributes class,
+// which has the last word.
+func qualityOf(r *spec.CreateVolumeRequest) (qos.Parameters, error) {
+	class := maps.Clone(r.GetParameters())
+	maps.DeleteFunc(class, func(key, _ string) bool { return metadataKeys[key] })
+	quality, err := qos.Parameters{}.With(class)
+	if err != nil {
+		return quality, fmt.Errorf("volume %s, storage class: %w", r.GetName(), err)
+	}
+	if quality, err = quality.With(r.GetMutableParameters()); err != nil {
+		return quality, fmt.Errorf("volume %s, volume attributes class: %w", r.GetName(), err)
+	}
+	return quality, nil
 }
 
 // reachable says whether a volume on the node meets the requirements. None are

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 func mounted(mode spec.VolumeCapability_AccessMode_Mode, fsType string) *spec.VolumeCapability {
@@ -59,8 +60,11 @@ func TestVolumeSpecRefuses(t *testing.T) {
 		{"mount and block at once", func(r *spec.CreateVolumeRequest) {
 			r.VolumeCapabilities = append(r.VolumeCapabilities, block(writer))
 		}, codes.InvalidArgument},
-		{"an unknown parameter", func(r *spec.CreateVolumeRequest) { r.Parameters = map[string]string{"minIops": "5"} }, codes.InvalidArgument},
-		{"an unknown mutable parameter", func(r *spec.CreateVolumeRequest) { r.MutableParameters = map[string]string{"minIops": "5"} }, codes.InvalidArgument},
+		{"an unknown parameter", func(r *spec.CreateVolumeRequest) { r.Parameters = map[string]string{"speed": "5"} }, codes.InvalidArgument},
+		{"an unknown mutable parameter", func(r *spec.CreateVolumeRequest) { r.MutableParameters = map[string]string{"speed": "5"} }, codes.InvalidArgument},
+		{"a minimum of one class above the other's maximum", func(r *spec.CreateVolumeRequest) {
+			r.Parameters, r.MutableParameters = map[string]string{"maxIops": "500"}, map[string]string{"minIops": "501"}
+		}, codes.InvalidArgument},
 		{"wanted elsewhere", func(r *spec.CreateVolumeRequest) {
 			r.AccessibilityRequirements = &spec.TopologyRequirement{Requisite: on("b", "c")}
 		}, codes.ResourceExhausted},
@@ -68,7 +72,7 @@ func TestVolumeSpecRefuses(t *testing.T) {
 			r.AccessibilityRequirements = &spec.TopologyRequirement{Requisite: on("b", "a")}
 		}, codes.OK},
 	} {
-		if _, err := volumeSpec(request(c.change), "a"); status.Code(err) != c.want {
+		if _, err := volumeSpec(request(c.change), "a"); status.Code(withCode(err)) != c.want {
 			t.Errorf("%s: %v, want %s", c.why, err, c.want)
 		}
 	}
@@ -78,9 +82,11 @@ func TestVolumeSpecTranslates(t *testing.T) {
 	got, err := volumeSpec(request(func(r *spec.CreateVolumeRequest) {
 		r.VolumeCapabilities = []*spec.VolumeCapability{block(writer)}
 		r.CapacityRange = &spec.CapacityRange{RequiredBytes: 5, LimitBytes: 7}
-		r.Parameters = map[string]string{claimNamespaceKey: "shop", claimNameKey: "data-db-0"}
+		r.Parameters = map[string]string{claimNamespaceKey: "shop", claimNameKey: "data-db-0", "minIops": "500", "maxIops": "1k"}
+		r.MutableParameters = map[string]string{"maxIops": "2k"}
 	}), "a")
-	want := volume.Spec{Name: "pvc-1", RequiredBytes: 5, LimitBytes: 7, FileSystem: volume.RawBlock, Claim: "shop/data-db-0"}
+	want := volume.Spec{Name: "pvc-1", RequiredBytes: 5, LimitBytes: 7, FileSystem: volume.RawBlock, Claim: "shop/data-db-0",
+		Quality: qos.Parameters{MinIOPS: 500, MaxIOPS: 2000}}
 	if err != nil || got != want {
 		t.Errorf("got %+v (%v), want %+v", got, err, want)
 	}

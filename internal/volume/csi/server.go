@@ -44,11 +44,10 @@ func (d Driver) Serve(ctx context.Context, socket string) error {
 	if err != nil {
 		return err
 	}
-	locks := newVolumeLocks()
-	server := grpc.NewServer(grpc.ChainUnaryInterceptor(logged, coded, locks.serialized))
+	server := grpc.NewServer(grpc.ChainUnaryInterceptor(logged, coded, d.serialized))
 	spec.RegisterIdentityServer(server, identity{driver: d})
-	spec.RegisterControllerServer(server, controller{driver: d, locks: locks})
-	spec.RegisterGroupControllerServer(server, groupController{driver: d, locks: locks})
+	spec.RegisterControllerServer(server, controller{driver: d})
+	spec.RegisterGroupControllerServer(server, groupController{driver: d})
 	spec.RegisterNodeServer(server, node{driver: d})
 	return serveUntil(ctx, server, listener)
 }

@@ -19,7 +19,7 @@ func (c controller) CreateSnapshot(ctx context.Context, r *spec.CreateSnapshotRe
 	if err := refuseParameters(r.GetParameters()); err != nil {
 		return nil, err
 	}
-	s, err := c.driver.Pool.Snapshot(ctx, r.GetName(), r.GetSourceVolumeId(), c.locks.lock)
+	s, err := c.driver.Pool.Snapshot(ctx, r.GetName(), r.GetSourceVolumeId(), c.driver.Pool.Lock)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
+	"github.com/mainstay-io/mainstay/internal/volume/poolstatus"
 	"github.com/mainstay-io/mainstay/internal/volume/provisioner"
 	"github.com/mainstay-io/mainstay/internal/volume/snapshots"
 )
@@ -49,6 +50,10 @@ func Run(ctx context.Context, c Config) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return node.Serve(ctx, socket) })
+	group.Go(func() error { return pool.Govern(ctx) })
+	group.Go(func() error {
+		return poolstatus.Run(ctx, poolstatus.Config{RESTConfig: c.RESTConfig, NodeName: c.NodeName, Pool: pool})
+	})
 	group.Go(func() error { return csi.Register(ctx, c.KubeletDir, socket) })
 	group.Go(func() error {
 		return snapshots.RunNode(ctx, snapshots.NodeConfig{RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket})

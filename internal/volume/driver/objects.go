@@ -63,7 +63,9 @@ func Rules() []rbac.PolicyRule {
 		rule("", []string{"persistentvolumeclaims/status"}, "update"),
 		rule("", []string{"nodes"}, "get"),
 		rule("", []string{"events"}, "create", "patch", "update"),
-		rule("storage.k8s.io", []string{"storageclasses"}, "get", "list", "watch"),
+		rule("storage.k8s.io", []string{"storageclasses", "volumeattributesclasses"}, "get", "list", "watch"),
+		rule("mainstay.dev", []string{"pools"}, "get", "create"),
+		rule("mainstay.dev", []string{"pools/status"}, "update"),
 		rule("storage.k8s.io", []string{"csistoragecapacities"}, "get", "list", "create", "update", "delete"),
 	)
 }

@@ -28,11 +28,13 @@ func persistentVolume(o controller.ProvisionOptions, nodeName string, made *spec
 	v := &core.PersistentVolume{
 		ObjectMeta: meta.ObjectMeta{Name: o.PVName},
 		Spec: core.PersistentVolumeSpec{
-			AccessModes:            o.PVC.Spec.AccessModes,
-			Capacity:               core.ResourceList{core.ResourceStorage: *resource.NewQuantity(made.GetCapacityBytes(), resource.BinarySI)},
-			MountOptions:           o.StorageClass.MountOptions,
-			VolumeMode:             o.PVC.Spec.VolumeMode,
-			PersistentVolumeSource: core.PersistentVolumeSource{CSI: source},
+			AccessModes:  o.PVC.Spec.AccessModes,
+			Capacity:     core.ResourceList{core.ResourceStorage: *resource.NewQuantity(made.GetCapacityBytes(), resource.BinarySI)},
+			MountOptions: o.StorageClass.MountOptions,
+			VolumeMode:   o.PVC.Spec.VolumeMode,
+			// What the volume was made with; the API server takes it for the claim's.
+			VolumeAttributesClassName: o.PVC.Spec.VolumeAttributesClassName,
+			PersistentVolumeSource:    core.PersistentVolumeSource{CSI: source},
 			NodeAffinity: &core.VolumeNodeAffinity{Required: &core.NodeSelector{
 				NodeSelectorTerms: []core.NodeSelectorTerm{{MatchExpressions: []core.NodeSelectorRequirement{{
 					Key: csi.TopologyKey, Operator: core.NodeSelectorOpIn, Values: []string{nodeName},

@@ -2,24 +2,30 @@ package provisioner
 
 import (
 	"context"
+	"fmt"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	"github.com/kubernetes-csi/external-snapshotter/client/v8/clientset/versioned"
 	core "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	storagelisters "k8s.io/client-go/listers/storage/v1"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
+
+	"github.com/mainstay-io/mainstay/internal/volume"
 )
 
 // provisioner makes and deletes the volumes of one node.
 type provisioner struct {
 	client kubernetes.Interface
 	// snapshots reads the snapshots that claims begin with.
-	snapshots versioned.Interface
-	driver    spec.ControllerClient
-	nodeName  string
-	classes   storagelisters.StorageClassLister
+	snapshots  versioned.Interface
+	driver     spec.ControllerClient
+	nodeName   string
+	classes    storagelisters.StorageClassLister
+	attributes storagelisters.VolumeAttributesClassLister
 	// changed is called when the pool's free space may have changed.
 	changed func()
 }
@@ -77,12 +83,33 @@ func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptio
 	if err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
+	if request.MutableParameters, err = p.attributesOf(o.PVC); err != nil {
+		return nil, controller.ProvisioningNoChange, err
+	}
 	response, err := p.driver.CreateVolume(ctx, request)
 	p.changed()
 	if err != nil {
 		return nil, stateAfter(err, from), err
 	}
 	return persistentVolume(o, p.nodeName, response.GetVolume()), controller.ProvisioningFinished, nil
+}
+
+// attributesOf gives the parameters of the claim's volume attributes class.
+func (p *provisioner) attributesOf(claim *core.PersistentVolumeClaim) (map[string]string, error) {
+	name := ptr.Deref(claim.Spec.VolumeAttributesClassName, "")
+	if name == "" {
+		return nil, nil
+	}
+	class, err := p.attributes.Get(name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("there is no VolumeAttributesClass %s, which the claim asks for; the volume is made as soon as there is", name)
+	case err != nil:
+		return nil, err
+	case class.DriverName != volume.DriverName:
+		return nil, fmt.Errorf("the VolumeAttributesClass %s is for the driver %s; the volume is of %s", name, class.DriverName, volume.DriverName)
+	}
+	return class.Parameters, nil
 }
 
 // Delete removes the volume's data.

@@ -71,11 +71,12 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots v
 	claims := factory.Core().V1().PersistentVolumeClaims()
 	volumes := factory.Core().V1().PersistentVolumes()
 	classes := factory.Storage().V1().StorageClasses()
+	attributes := factory.Storage().V1().VolumeAttributesClasses()
 
 	capacity := newCapacityPublisher(c, client, driver, classes.Lister())
 	p := &provisioner{
 		client: client, snapshots: snapshots, driver: driver, nodeName: c.NodeName,
-		classes: classes.Lister(), changed: capacity.lookAgain,
+		classes: classes.Lister(), attributes: attributes.Lister(), changed: capacity.lookAgain,
 	}
 	provision := controller.NewProvisionController(ctx, client, volume.DriverName, p,
 		controller.LeaderElection(false),
@@ -90,7 +91,9 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots v
 		controller.ClassesInformer(classes.Informer()),
 		controller.AddFinalizer(true),
 	)
-	resize, err := newResizer(client, driver, c.NodeName, claims, volumes.Lister(), capacity.lookAgain)
+	resizer := &resizer{client: client, driver: driver, changed: capacity.lookAgain}
+	modifier := &modifier{client: client, driver: driver, classes: attributes.Lister()}
+	follower, err := newFollower(c.NodeName, claims, volumes.Lister(), attributes.Informer(), resizer.resize, modifier.modify)
 	if err != nil {
 		return err
 	}
@@ -103,7 +106,7 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots v
 	factory.WaitForCacheSync(ctx.Done())
 	var group errgroup.Group
 	group.Go(func() error { provision.Run(ctx); return nil })
-	group.Go(func() error { resize.run(ctx); return nil })
+	group.Go(func() error { follower.run(ctx); return nil })
 	group.Go(func() error { capacity.run(ctx); return nil })
 	return group.Wait()
 }

@@ -75,6 +75,7 @@ func serve(t *testing.T) (csisanity.TestConfig, string) {
 	config.StagingPath = filepath.Join(dir, "staging")
 	config.TestVolumeSize = 64 << 20
 	config.TestVolumeExpandSize = 128 << 20
+	config.TestVolumeMutableParameters = map[string]string{"maxIops": "100k"}
 	config.CheckPath = checkPath
 	return config, socket
 }

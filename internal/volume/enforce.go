@@ -1,0 +1,198 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
+)
+
+// observe reads what a volume did since the last look.
+func (g *governing) observe(id string, elapsed time.Duration) qos.Observed {
+	v, t := g.volumes[id], g.pool.throttle
+	observed := qos.Observed{ID: id, Parameters: v.quality}
+	if stat, err := readDeviceStat(v.device); err == nil {
+		observed.Done = flow(stat.requests-v.stat.requests, stat.bytes-v.stat.bytes, elapsed)
+		observed.Requests = float64(stat.requests + stat.flushes - v.stat.requests - v.stat.flushes)
+		observed.Took = stat.took - v.stat.took
+		observed.Waiting = stat.inFlight > 0
+		v.stat = stat
+	}
+	groups := t.groups(v.pods)
+	for _, name := range groups {
+		if v.groups[name] == nil {
+			v.groups[name] = &governedGroup{counted: t.count(name, v.number)}
+		}
+	}
+	maps.DeleteFunc(v.groups, func(name string, _ *governedGroup) bool { return !slices.Contains(groups, name) })
+	for _, name := range v.groupNames() {
+		group, now := v.groups[name], t.count(name, v.number)
+		observed.Flows = append(observed.Flows,
+			flow(now.reads-group.counted.reads, now.readBytes-group.counted.readBytes, elapsed),
+			flow(now.writes-group.counted.writes, now.writtenBytes-group.counted.writtenBytes, elapsed))
+		group.counted = now
+	}
+	return observed
+}
+
+func flow(requests, bytes int64, elapsed time.Duration) qos.Flow {
+	return qos.Flow{IOPS: float64(max(requests, 0)) / elapsed.Seconds(), Throughput: float64(max(bytes, 0)) / elapsed.Seconds()}
+}
+
+// groupNames are in the order of a volume's flows, of which each group has two.
+func (v *governed) groupNames() []string { return slices.Sorted(maps.Keys(v.groups)) }
+
+// limited: something of what was enforced is still in force.
+func (v *governed) limited() bool {
+	for _, group := range v.groups {
+		if group.reads != (qos.Limit{}) || group.writes != (qos.Limit{}) {
+			return true
+		}
+	}
+	return v.queue != nil
+}
+
+// enforce tells the kernel what has changed.
+func (g *governing) enforce(v *governed, held qos.Held) error {
+	var failed []error
+	for i, name := range v.groupNames() {
+		group, reads, writes := v.groups[name], held.Limits[2*i], held.Limits[2*i+1]
+		if group.set && group.reads == reads && group.writes == writes {
+			continue
+		}
+		err := g.pool.throttle.set(name, v.number, reads, writes)
+		group.reads, group.writes, group.set = reads, writes, err == nil
+		failed = append(failed, err)
+	}
+	return errors.Join(append(failed, v.makeShallow(held.Shallow))...)
+}
+
+// hold tells the kernel of a volume's maxima, or that it has none, before anybody
+// can use it or sees the change. The governor does the rest.
+func (p *Pool) hold(r Record) error {
+	if p.cannotThrottle != nil {
+		return nil // then it has none
+	}
+	defer p.lookAgain()
+	loops, err := findLoops(p.image(r.ID))
+	if err != nil {
+		return err
+	}
+	pods, err := podsByDevice()
+	if err != nil {
+		return err
+	}
+	limit := qos.Limit{IOPS: r.Quality.MaxIOPS, Throughput: r.Quality.MaxThroughput}
+	for _, l := range loops {
+		number, err := deviceNumber(l.device)
+		if err != nil {
+			continue // detached meanwhile
+		}
+		for _, group := range p.throttle.groups(pods[number]) {
+			if err := p.throttle.set(group, number, limit, limit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lookAgain wakes the governor of this process, if there is one.
+func (p *Pool) lookAgain() {
+	select {
+	case p.changed <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+// letGo undoes what was done for others' sake.
+func (g *governing) letGo() {
+	_ = g.survey() // whatever may have changed since the last
+	for _, v := range g.volumes {
+		maximum := qos.Limit{IOPS: v.quality.MaxIOPS, Throughput: v.quality.MaxThroughput}
+		for _, name := range v.groupNames() {
+			_ = g.pool.throttle.set(name, v.number, maximum, maximum) // there is nobody to tell
+		}
+		_ = v.makeShallow(false)
+	}
+}
+
+// forget removes the limits of a device that is the volume's no more: whoever
+// gets the device next is not concerned.
+func (g *governing) forget(v *governed) {
+	for _, name := range v.groupNames() {
+		_ = g.pool.throttle.set(name, v.number, qos.Limit{}, qos.Limit{}) // the group may be gone
+	}
+	_ = v.makeShallow(false)
+}
+
+// shallowQueue is what a device's queue is while it has to make way: four
+// requests, the least that the kernel allows, of 64 KiB. A request of somebody
+// else then waits for a fraction of a millisecond, not for a queue of megabytes.
+var shallowQueue = map[string]string{"nr_requests": "4", "max_sectors_kb": "64"}
+
+// makeShallow changes the queue of the volume's device, or puts it back.
+func (v *governed) makeShallow(shallow bool) error {
+	if shallow == (v.queue != nil) {
+		return nil
+	}
+	queue := filepath.Join("/sys/block", filepath.Base(v.device), "queue")
+	if !shallow {
+		before := v.queue
+		v.queue = nil
+		return writeQueue(queue, before)
+	}
+	before := map[string]string{}
+	for name := range shallowQueue {
+		content, err := os.ReadFile(filepath.Join(queue, name))
+		if err != nil {
+			return fmt.Errorf("look at the queue of %s: %w", v.device, err)
+		}
+		before[name] = strings.TrimSpace(string(content))
+	}
+	v.queue = before
+	return writeQueue(queue, shallowQueue)
+}
+
+func writeQueue(dir string, settings map[string]string) error {
+	for name, value := range settings {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("change the queue of a volume's device: %w", err)
+		}
+	}
+	return nil
+}
+
+// podOf gives the UID of the pod for which kubelet mounts a volume at path;
+// empty if it does not.
+func podOf(path string) string {
+	parts := strings.Split(path, "/")
+	for i := range parts[:max(len(parts)-2, 0)] {
+		if parts[i] == "pods" && strings.HasPrefix(parts[i+2], "volume") {
+			return parts[i+1]
+		}
+	}
+	if n := len(parts); n > 3 && parts[n-3] == "publish" {
+		return parts[n-1] // a raw block volume
+	}
+	return ""
+}
+
+// mountedNumber gives the number of the device of a mount, or of the one whose
+// node is mounted.
+func mountedNumber(m *mountinfo.Info) string {
+	if m.FSType == "devtmpfs" {
+		number, _ := deviceNumber(m.Root) // empty matches no device
+		return number
+	}
+	return fmt.Sprintf("%d:%d", m.Major, m.Minor)
+}

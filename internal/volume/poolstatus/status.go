@@ -1,0 +1,67 @@
+package poolstatus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
+)
+
+// observed is what is known of a pool on its node.
+type observed struct {
+	capacity, available int64
+	ledger              qos.Ledger
+	records             []volume.Record
+}
+
+// statusOf tells it in the words of the API.
+func statusOf(o observed) v1alpha1.PoolStatus {
+	iops, throughput := o.ledger.Left()
+	status := v1alpha1.PoolStatus{
+		Capacity: bytes(o.capacity), Available: bytes(o.available),
+		VolumeCount: int32(len(o.records)),
+		Left:        v1alpha1.PoolPromise{IOPS: iops, Throughput: bytes(throughput), Share: percent(max(qos.Promisable-o.ledger.Owed(), 0))},
+		Promised:    v1alpha1.PoolPromise{Share: percent(o.ledger.Owed())},
+	}
+	if e := o.ledger.Envelope; !e.Measured.IsZero() {
+		status.Envelope = &v1alpha1.PoolEnvelope{
+			ReadIOPS: e.ReadIOPS, WriteIOPS: e.WriteIOPS,
+			ReadThroughput: *bytes(e.ReadThroughput), WriteThroughput: *bytes(e.WriteThroughput),
+			Measured: metav1.NewTime(e.Measured),
+		}
+	} else {
+		status.Left, status.Promised.Share = v1alpha1.PoolPromise{}, "-"
+	}
+	promised := int64(0)
+	for _, p := range o.ledger.Promised {
+		status.Promised.IOPS += p.MinIOPS
+		promised += p.MinThroughput
+	}
+	status.Promised.Throughput = bytes(promised)
+	for _, r := range o.records {
+		status.Volumes = append(status.Volumes, v1alpha1.PoolVolume{
+			Name: r.ID, Claim: r.Claim, Size: *bytes(r.Bytes),
+			MinIOPS: r.Quality.MinIOPS, MaxIOPS: r.Quality.MaxIOPS,
+			MinThroughput: ifAny(r.Quality.MinThroughput), MaxThroughput: ifAny(r.Quality.MaxThroughput),
+		})
+	}
+	slices.SortFunc(status.Volumes, func(a, b v1alpha1.PoolVolume) int { return strings.Compare(a.Name, b.Name) })
+	return status
+}
+
+func bytes(n int64) *resource.Quantity { return resource.NewQuantity(n, resource.BinarySI) }
+
+func ifAny(n int64) *resource.Quantity {
+	if n == 0 {
+		return nil
+	}
+	return bytes(n)
+}
+
+func percent(part float64) string { return fmt.Sprintf("%.0f %%", 100*part) }

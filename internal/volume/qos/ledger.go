@@ -1,0 +1,78 @@
+package qos
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// ErrNoPerformance says that the pool cannot promise what was asked for.
+var ErrNoPerformance = errors.New("the pool cannot promise that performance")
+
+// Promisable is the part of an envelope that is given away. The rest is for
+// those who were promised nothing, and for the error of the measurement.
+const Promisable = 0.8
+
+// Ledger is what a pool can do, and what it owes its volumes.
+type Ledger struct {
+	Envelope Envelope
+	// Promised are the parameters of its volumes, in any order.
+	Promised []Parameters
+}
+
+// share that a volume's promise takes.
+func (l Ledger) share(p Parameters) float64 {
+	return l.Envelope.Share(float64(p.MinIOPS), float64(p.MinThroughput))
+}
+
+// Owed is the part of the envelope that is promised, at most Promisable unless
+// the pool was measured anew since, and found slower.
+func (l Ledger) Owed() float64 {
+	sum := 0.0
+	for _, p := range l.Promised {
+		sum += l.share(p)
+	}
+	return sum
+}
+
+// Left is what may yet be promised: so many operations a second, or so many
+// bytes, not both.
+func (l Ledger) Left() (iops, throughput int64) {
+	left := max(Promisable-l.Owed(), 0)
+	return int64(left * float64(l.Envelope.IOPS())), int64(left * float64(l.Envelope.Throughput()))
+}
+
+// Admit says whether the pool can promise a volume what it asks for. The volume
+// is not among those of the ledger; what it had before is. Less than it had is
+// always given. The error wraps ErrNoPerformance, and says what lacks.
+func (l Ledger) Admit(had, wants Parameters) error {
+	switch share := l.share(wants); {
+	case wants.MinIOPS <= had.MinIOPS && wants.MinThroughput <= had.MinThroughput:
+		return nil
+	case !l.Envelope.known():
+		return fmt.Errorf("%w: it was never measured; run `mainstay pool probe` on its node", ErrNoPerformance)
+	case l.Owed()+share > Promisable:
+		iops, throughput := l.Left()
+		return fmt.Errorf("%w: wanted are %s, %s of what it can do; left are %s or %s a second, %s of %s (it was measured to do %d IOPS or %s a second, and a fifth is never promised)",
+			ErrNoPerformance, wants.describeMinima(), percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(throughput),
+			percent(max(Promisable-l.Owed(), 0)), percent(Promisable), l.Envelope.IOPS(), bytesText(l.Envelope.Throughput()))
+	}
+	return nil
+}
+
+func (p Parameters) describeMinima() string {
+	var parts []string
+	if p.MinIOPS > 0 {
+		parts = append(parts, fmt.Sprintf("%d IOPS", p.MinIOPS))
+	}
+	if p.MinThroughput > 0 {
+		parts = append(parts, bytesText(p.MinThroughput)+" a second")
+	}
+	return strings.Join(parts, " and ")
+}
+
+func percent(part float64) string { return fmt.Sprintf("%.0f %%", 100*part) }
+
+func bytesText(n int64) string { return resource.NewQuantity(n, resource.BinarySI).String() }
