@@ -206,7 +206,7 @@ func noSnapshotLeft(t *testing.T, h *hosts.Host) {
 	t.Helper()
 	hosts.Eventually(t, 60*time.Second, func(context.Context) error {
 		contents := h.Kubectl(t, "get", "volumesnapshotcontents,volumegroupsnapshotcontents", "-o", "name")
-		left, err := filepath.Glob(filepath.Join(h.DataDir, "volumes", ".*"))
+		left, err := filepath.Glob(filepath.Join(h.DataDir, "volumes", ".*-*"))
 		if err == nil && (len(left) > 0 || contents != "") {
 			err = fmt.Errorf("left of the snapshots: %v %s", left, contents)
 		}
