@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,9 @@ spec:
 	})
 	hosts.Eventually(t, 30*time.Second, pools(`volumes[?(@.claim=="default/orders")].maxThroughput`, "2Mi"))
 	hosts.Eventually(t, 30*time.Second, pools("promised.iops", ""))
+	if out := h.Mainstay(t, "volumes", "--namespace", "default"); !regexp.MustCompile(`(?m)^default +orders +Bound .* 2Mi/s +orders `).MatchString(out) {
+		t.Errorf("mainstay volumes:\n%s", out)
+	}
 	begun := time.Now()
 	h.Kubectl(t, "exec", "orders", "--", "dd", "if=/dev/zero", "of=/data/file", "bs=64k", "count=192", "conv=fsync")
 	if took := time.Since(begun); took < 5*time.Second {
