@@ -26,6 +26,7 @@ func TestEngine(t *testing.T) {
 		{"rollouts", tryRollout},
 		{"adoption", tryAdopt},
 		{"volumes are as large as they were asked to be", tryVolumeSize},
+		{"volumes have the performance that they were promised", tryPerformance},
 		{"names are answered", tryNames},
 		{"stateless neighbours", tryWorkloads},
 		{"kubectl talks to containers", tryKubectl},

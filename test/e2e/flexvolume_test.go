@@ -16,13 +16,11 @@ import (
 	"github.com/mainstay-io/mainstay/test/hosts"
 )
 
-const flexGuide = "../../docs/flexvolume.md"
-
-// examples returns what docs/flexvolume.md shows in one language, in its order,
-// with an image that the host has.
-func examples(t *testing.T, language string) []string {
+// examples returns what a page of the documentation shows in one language, in its
+// order, with an image that the host has.
+func examples(t *testing.T, page, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile(flexGuide)
+	text, err := os.ReadFile(filepath.Join("../../docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +49,7 @@ spec:
 
 // tryFlexVolume does what docs/flexvolume.md says, and lets a claim begin to grow.
 func tryFlexVolume(t *testing.T, h *hosts.Host) {
-	claimed, inline := examples(t, "yaml")[0], examples(t, "yaml")[1]
+	claimed, inline := examples(t, "flexvolume.md", "yaml")[0], examples(t, "flexvolume.md", "yaml")[1]
 	h.Apply(t, claimed)
 	waitPod(t, h, "default", "shop")
 	h.Apply(t, inline)
@@ -148,7 +146,7 @@ func tryFlexByHand(t *testing.T, h *hosts.Host) {
 
 // trySomebodysDriver installs the driver of the guide by the commands of the guide.
 func trySomebodysDriver(t *testing.T, h *hosts.Host) {
-	commands, directory := examples(t, "sh"), t.TempDir()
+	commands, directory := examples(t, "flexvolume.md", "sh"), t.TempDir()
 	var driver, install string
 	for i, text := range commands {
 		if strings.HasPrefix(text, "#!/bin/sh") {
@@ -163,7 +161,7 @@ func trySomebodysDriver(t *testing.T, h *hosts.Host) {
 	if output, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
-	h.Apply(t, examples(t, "yaml")[2])
+	h.Apply(t, examples(t, "flexvolume.md", "yaml")[2])
 	waitPod(t, h, "default", "scratch")
 	if size := h.Kubectl(t, "exec", "scratch", "--", "df", "-m", "/scratch"); !strings.Contains(size, "16") {
 		t.Errorf("its disk is %s", size)
@@ -183,7 +181,7 @@ func tryFlexGrown(t *testing.T, h *hosts.Host) {
 		if !restarted && strings.Contains(status, "CAP_SYS_RESOURCE") {
 			restarted = true
 			h.Kubectl(t, "delete", "pod", "shop")
-			_, pod, _ := strings.Cut(examples(t, "yaml")[0], "kind: Pod\n")
+			_, pod, _ := strings.Cut(examples(t, "flexvolume.md", "yaml")[0], "kind: Pod\n")
 			h.Apply(t, "apiVersion: v1\nkind: Pod\n"+pod)
 		}
 		return fmt.Errorf("the claim's status is %s", status)

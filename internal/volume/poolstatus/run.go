@@ -42,16 +42,19 @@ func Run(ctx context.Context, c Config) error {
 	if err := corev1.AddToScheme(scheme); err != nil {
 		return err
 	}
+	config := rest.CopyConfig(c.RESTConfig)
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON // there is no protobuf of Pools
 	// The kinds are known, so nobody need be asked for them before there are any.
-	cluster, err := client.New(c.RESTConfig, client.Options{Scheme: scheme, Mapper: mapper()})
+	cluster, err := client.New(config, client.Options{Scheme: scheme, Mapper: mapper()})
 	if err != nil {
 		return err
 	}
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
-	for {
-		if err := publish(ctx, cluster, c); err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).V(1).Info("Cannot tell the cluster of the pool of volumes", "pool", c.Pool.Dir(), "err", err)
+	for told := ""; ; {
+		if err := publish(ctx, cluster, c); err != nil && ctx.Err() == nil && err.Error() != told {
+			told = err.Error()
+			klog.FromContext(ctx).Info("Cannot tell the cluster of the pool of volumes", "pool", c.Pool.Dir(), "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -114,5 +117,5 @@ func observe(p *volume.Pool) (observed, error) {
 		return observed{}, err
 	}
 	records, err := p.List()
-	return observed{capacity, available / (1 << 20) << 20, ledger, records}, err
+	return observed{capacity, available, ledger, records}, err
 }

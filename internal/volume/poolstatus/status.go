@@ -46,7 +46,7 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 	status.Promised.Throughput = bytes(promised)
 	for _, r := range o.records {
 		status.Volumes = append(status.Volumes, v1alpha1.PoolVolume{
-			Name: r.ID, Claim: r.Claim, Size: *bytes(r.Bytes),
+			Name: r.ID, Claim: r.Claim, Size: *resource.NewQuantity(r.Bytes, resource.BinarySI),
 			MinIOPS: r.Quality.MinIOPS, MaxIOPS: r.Quality.MaxIOPS,
 			MinThroughput: ifAny(r.Quality.MinThroughput), MaxThroughput: ifAny(r.Quality.MaxThroughput),
 		})
@@ -55,7 +55,14 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 	return status
 }
 
-func bytes(n int64) *resource.Quantity { return resource.NewQuantity(n, resource.BinarySI) }
+// bytes are for people: above a mebibyte only whole ones count.
+func bytes(n int64) *resource.Quantity {
+	const mebi = 1 << 20
+	if n > mebi {
+		n = n / mebi * mebi
+	}
+	return resource.NewQuantity(n, resource.BinarySI)
+}
 
 func ifAny(n int64) *resource.Quantity {
 	if n == 0 {

@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	statsv1alpha1 "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
+	"k8s.io/utils/ptr"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
+)
+
+func newVolumes(o *options) *cobra.Command {
+	cluster := newCluster(o)
+	all := false
+	command := &cobra.Command{
+		Use:   "volumes",
+		Short: "The volumes of claims: how full they are, who uses them, what they are promised",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := cluster.reach(); err != nil {
+				return err
+			}
+			access, err := cluster.factory.ToRESTConfig()
+			if err != nil {
+				return err
+			}
+			client, err := kubernetes.NewForConfig(access)
+			if err != nil {
+				return err
+			}
+			objects, err := dynamic.NewForConfig(access)
+			if err != nil {
+				return err
+			}
+			namespace, given, err := cluster.namespace()
+			if err != nil {
+				return err
+			}
+			if all || !given {
+				namespace = ""
+			}
+			volumes, err := readVolumes(command.Context(), clients{client, objects}, namespace)
+			if err != nil {
+				return explain(err)
+			}
+			return printVolumes(o.out, volumes)
+		},
+	}
+	cluster.addFlags(command.Flags())
+	command.Flags().BoolVarP(&all, "all-namespaces", "A", false, "those of all namespaces, which is so unless --namespace is given")
+	return command
+}
+
+// claimVolume is a claim with what is known of its volume.
+type claimVolume struct {
+	claim *corev1.PersistentVolumeClaim
+	// pods that use it, on their nodes.
+	pods []string
+	node string
+	// usage as kubelet sees it; nil while no pod uses the volume.
+	usage *statsv1alpha1.VolumeStats
+	// pool is what the node's pool says; nil for volumes of other drivers.
+	pool *v1alpha1.PoolVolume
+}
+
+// readVolumes asks the cluster, and the kubelets for how full volumes are. What a
+// kubelet does not tell, or nobody may ask it for, is left out.
+func readVolumes(ctx context.Context, client clients, namespace string) ([]claimVolume, error) {
+	claims, err := client.CoreV1().PersistentVolumeClaims(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	pooled := readPools(ctx, client.objects)
+	usage := map[string]*statsv1alpha1.VolumeStats{}
+	nodes := map[string]bool{}
+	for _, pod := range pods.Items {
+		if node := pod.Spec.NodeName; node != "" && !nodes[node] {
+			nodes[node] = true
+			readUsage(ctx, client, node, usage)
+		}
+	}
+	volumes := make([]claimVolume, 0, len(claims.Items))
+	for i := range claims.Items {
+		claim := &claims.Items[i]
+		key := claim.Namespace + "/" + claim.Name
+		v := claimVolume{claim: claim, usage: usage[key], pool: pooled[claim.Spec.VolumeName]}
+		for _, pod := range pods.Items {
+			if pod.Namespace == claim.Namespace && uses(pod, claim.Name) {
+				v.pods, v.node = append(v.pods, pod.Name), pod.Spec.NodeName
+			}
+		}
+		volumes = append(volumes, v)
+	}
+	return volumes, nil
+}
+
+// readPools gives what pools say of their volumes, by their names.
+func readPools(ctx context.Context, objects dynamic.Interface) map[string]*v1alpha1.PoolVolume {
+	volumes := map[string]*v1alpha1.PoolVolume{}
+	list, err := objects.Resource(v1alpha1.GroupVersion.WithResource("pools")).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return volumes // a Kubernetes that has no pools, or does not show them
+	}
+	for _, item := range list.Items {
+		text, err := item.MarshalJSON()
+		var pool v1alpha1.Pool
+		if errors.Join(err, json.Unmarshal(text, &pool)) != nil {
+			continue // of another version
+		}
+		for i := range pool.Status.Volumes {
+			volumes[pool.Status.Volumes[i].Name] = &pool.Status.Volumes[i]
+		}
+	}
+	return volumes
+}
+
+func readUsage(ctx context.Context, client kubernetes.Interface, node string, into map[string]*statsv1alpha1.VolumeStats) {
+	text, err := client.CoreV1().RESTClient().Get().AbsPath("/api/v1/nodes", node, "proxy/stats/summary").DoRaw(ctx)
+	var summary statsv1alpha1.Summary
+	if errors.Join(err, json.Unmarshal(text, &summary)) != nil {
+		return
+	}
+	for _, pod := range summary.Pods {
+		for i := range pod.VolumeStats {
+			if ref := pod.VolumeStats[i].PVCRef; ref != nil {
+				into[ref.Namespace+"/"+ref.Name] = &pod.VolumeStats[i]
+			}
+		}
+	}
+}
+
+func uses(pod corev1.Pod, claim string) bool {
+	return slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool {
+		return v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == claim
+	})
+}
+
+func printVolumes(out io.Writer, volumes []claimVolume) error {
+	if len(volumes) == 0 {
+		_, err := fmt.Fprintln(out, "There are no claims.")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "NAMESPACE\tCLAIM\tSTATE\tSIZE\tUSED\t\tPROMISED\tAT MOST\tUSED BY\tNODE")
+	for _, v := range volumes {
+		size := v.claim.Status.Capacity[corev1.ResourceStorage]
+		bar, used := v.used()
+		promised, atMost := v.quality()
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.claim.Namespace, v.claim.Name, v.claim.Status.Phase,
+			size.String(), bar, used, promised, atMost, orDash(strings.Join(v.pods, ",")), orDash(v.node))
+	}
+	return table.Flush()
+}
+
+const barWidth = 10
+
+// used shows how full the volume is. Inodes count if more of them are used than
+// of the bytes: a volume without any is as full as one without bytes.
+func (v claimVolume) used() (bar, text string) {
+	if v.usage == nil || ptr.Deref(v.usage.CapacityBytes, 0) == 0 {
+		return strings.Repeat("·", barWidth), "-"
+	}
+	part := float64(ptr.Deref(v.usage.UsedBytes, 0)) / float64(*v.usage.CapacityBytes)
+	text = fmt.Sprintf("%.0f %%", 100*part)
+	if inodes := ptr.Deref(v.usage.Inodes, 0); inodes > 0 {
+		if used := float64(ptr.Deref(v.usage.InodesUsed, 0)) / float64(inodes); used > part {
+			part, text = used, fmt.Sprintf("%.0f %% of inodes", 100*used)
+		}
+	}
+	full := min(int(part*barWidth+0.5), barWidth)
+	return strings.Repeat("█", full) + strings.Repeat("·", barWidth-full), text
+}
+
+func (v claimVolume) quality() (promised, atMost string) {
+	if v.pool == nil {
+		return "-", "-"
+	}
+	return rates(v.pool.MinIOPS, v.pool.MinThroughput), rates(v.pool.MaxIOPS, v.pool.MaxThroughput)
+}
+
+func rates(iops int64, throughput *resource.Quantity) string {
+	var parts []string
+	if iops > 0 {
+		parts = append(parts, fmt.Sprintf("%d IOPS", iops))
+	}
+	if throughput != nil {
+		parts = append(parts, throughput.String()+"/s")
+	}
+	return orDash(strings.Join(parts, ", "))
+}
