@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 )
 
 // Snapshots and groups of them are directories of the pool with these prefixes.
@@ -88,51 +84,6 @@ func (p *Pool) take(ctx context.Context, volumes, dirs []string, exclusive Exclu
 	return taken, nil
 }
 
-// makeDir makes a directory of the pool that appears with all its content, or
-// not at all.
-func (p *Pool) makeDir(name string, fill func(dir string) error) error {
-	workDir := filepath.Join(p.dir, creatingPrefix+name)
-	// A call that was killed may have left anything here.
-	if err := os.RemoveAll(workDir); err != nil {
-		return err
-	}
-	if err := os.Mkdir(workDir, 0o700); err != nil {
-		return err
-	}
-	p.reached("directory made")
-	if err := fill(workDir); err != nil {
-		return errors.Join(err, os.RemoveAll(workDir))
-	}
-	p.reached("built")
-	if err := os.Rename(workDir, filepath.Join(p.dir, name)); err != nil {
-		return errors.Join(err, os.RemoveAll(workDir))
-	}
-	p.reached("renamed")
-	return syncDir(p.dir)
-}
-
-// removeDir makes a directory of the pool disappear at once. One that is not
-// there is removed already.
-func (p *Pool) removeDir(name string) error {
-	doomed := filepath.Join(p.dir, deletingPrefix+name)
-	// What an earlier call that was killed has left.
-	if err := os.RemoveAll(doomed); err != nil {
-		return err
-	}
-	err := os.Rename(filepath.Join(p.dir, name), doomed)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	p.reached("renamed")
-	if err := syncDir(p.dir); err != nil {
-		return err
-	}
-	return os.RemoveAll(doomed)
-}
-
 // DeleteSnapshot removes a snapshot for good. One that is not there is deleted
 // already. The error wraps ErrMember if it belongs to a group.
 func (p *Pool) DeleteSnapshot(id string) error {
@@ -144,80 +95,4 @@ func (p *Pool) DeleteSnapshot(id string) error {
 		return nil // no snapshot can have this ID
 	}
 	return p.removeDir(snapshotPrefix + id)
-}
-
-// GetSnapshot gives a snapshot, alone or in a group; the error wraps ErrNotFound
-// where there is none.
-func (p *Pool) GetSnapshot(id string) (Snapshot, error) {
-	dir, err := p.snapshotDir(id)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	return readSnapshot(dir)
-}
-
-// snapshotDir finds the directory of a snapshot, alone or in a group.
-func (p *Pool) snapshotDir(id string) (string, error) {
-	if !validID(id) {
-		return "", fmt.Errorf("%w: %q is not a snapshot ID", ErrNotFound, id)
-	}
-	alone := filepath.Join(p.dir, snapshotPrefix+id)
-	if _, err := os.Stat(alone); !errors.Is(err, fs.ErrNotExist) {
-		return alone, err
-	}
-	groups, err := p.withPrefix(groupPrefix)
-	if err != nil {
-		return "", err
-	}
-	for _, group := range groups {
-		member := filepath.Join(p.dir, groupPrefix+group, id)
-		if _, err := os.Stat(member); !errors.Is(err, fs.ErrNotExist) {
-			return member, err
-		}
-	}
-	return "", fmt.Errorf("%w: there is no snapshot %s", ErrNotFound, id)
-}
-
-// withPrefix gives what follows the prefix in the names of the pool's directories.
-func (p *Pool) withPrefix(prefix string) (ids []string, err error) {
-	entries, err := os.ReadDir(p.dir)
-	for _, e := range entries {
-		if id, ok := strings.CutPrefix(e.Name(), prefix); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids, err
-}
-
-// ListSnapshots gives all snapshots, those in groups too, in the order of their
-// IDs.
-func (p *Pool) ListSnapshots() ([]Snapshot, error) {
-	alone, err := p.withPrefix(snapshotPrefix)
-	if err != nil {
-		return nil, err
-	}
-	var all []Snapshot
-	for _, id := range alone {
-		s, err := readSnapshot(filepath.Join(p.dir, snapshotPrefix+id))
-		if errors.Is(err, ErrNotFound) {
-			continue // deleted meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	groups, err := p.withPrefix(groupPrefix)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range groups {
-		members, err := p.GetGroup(id)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, err
-		}
-		all = append(all, members...)
-	}
-	slices.SortFunc(all, func(a, b Snapshot) int { return strings.Compare(a.ID, b.ID) })
-	return all, nil
 }
