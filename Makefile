@@ -82,6 +82,7 @@ generate: ## make what is made of the comments in api/
 	go tool -modfile=tools/generate/go.mod controller-gen 'rbac:roleName="mainstay:petset",fileName=petset-roles.yaml' paths=./internal/petset/controller output:rbac:dir=$(INTO)/internal/engine/addons
 	go run ./hack/definition $(INTO)/api/v1alpha1/crd/mainstay.dev_petsets.yaml
 	go run ./hack/petsetdocs $(INTO)/docs/petset.md
+	install -D -m 644 -t $(INTO)/internal/volume/snapshots/crd "$$(go list -m -f '{{.Dir}}' github.com/kubernetes-csi/external-snapshotter/client/v8)"/config/crd/*snapshot*.yaml
 
 .PHONY: sim
 sim: ## run random histories of sets: make sim SEEDS=100000

@@ -90,7 +90,7 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definition)
 	}
-	for _, object := range volumeObjects() {
+	for _, object := range append(volumeObjects(), snapshotObjects()...) {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
 			return nil, err

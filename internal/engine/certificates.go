@@ -59,6 +59,7 @@ func authorities(nodeName string) []authority {
 			{name: "metrics", commonName: "mainstay:metrics", client: true},
 			{name: "petset", commonName: "mainstay:petset", client: true},
 			{name: "volume", commonName: "mainstay:volume", client: true},
+			{name: "snapshot", commonName: "mainstay:snapshot", client: true},
 		}},
 		{name: "front-proxy-ca", commonName: "front-proxy-ca", certificates: []certificate{
 			{name: "front-proxy-client", commonName: "front-proxy-client", client: true},
@@ -72,7 +73,7 @@ func authorities(nodeName string) []authority {
 }
 
 // kubeconfigs are the clients that read their identity from a file.
-var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "dns", "metrics", "petset", "volume"}
+var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "dns", "metrics", "petset", "volume", "snapshot"}
 
 // ensureCertificates makes what is missing, near its end, or does not name this
 // machine's addresses any more. An authority is made once and never replaced.

@@ -27,12 +27,15 @@ func runVolumes(ctx context.Context, config Config, paths Paths, api lifeline) e
 
 // volumeObjects are what the driver needs in the cluster.
 func volumeObjects() []runtime.Object {
-	const name = "mainstay:volume"
+	return append(roleOf("mainstay:volume", driver.Rules()), driver.CSIDriver())
+}
+
+// roleOf gives the user of that name these rights in the whole cluster.
+func roleOf(name string, rules []rbacv1.PolicyRule) []runtime.Object {
 	return []runtime.Object{
-		driver.CSIDriver(),
 		&rbacv1.ClusterRole{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
-			ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: driver.Rules(),
+			ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules,
 		},
 		&rbacv1.ClusterRoleBinding{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},

@@ -43,3 +43,22 @@ func allocate(path string, size int64) error {
 	}
 	return fmt.Errorf("allocate %d bytes to %s: %w", size, path, err)
 }
+
+// allocateSpans is allocate for parts of a file of that size, which stays as long
+// as it is.
+func allocateSpans(f *os.File, spans []span, size int64) error {
+	for _, s := range spans {
+		length := min(s.end, size) - s.start
+		for {
+			err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, s.start, length)
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil {
+				return noSpace(err, f.Name())
+			}
+			break
+		}
+	}
+	return nil
+}

@@ -48,6 +48,8 @@ func Cleanup(poolDir, kubeletDir string) error {
 	}
 	failed := []error{registration}
 	for _, l := range loops {
+		// Nor may what froze a volume for a snapshot hold it.
+		awaitGuard(filepath.Dir(l.backing), guardPatience)
 		failed = append(failed, releaseHolders(l, kubeletDir), release(l))
 	}
 	return errors.Join(failed...)
@@ -99,6 +101,9 @@ func release(l loop) error {
 	mounts, err := mountsOf(l.device)
 	if err != nil {
 		return err
+	}
+	if frozen, err := fileSystemMounts(l.device); err == nil {
+		thaw(frozen) // a snapshot may have been killed together with its guard
 	}
 	mounter := mount.New("")
 	for _, m := range slices.Backward(mounts) {

@@ -2,11 +2,13 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,9 +66,36 @@ func life(fs FileSystem) []operation {
 	case RawBlock:
 		begin = []operation{create, stage, publish, expand, grow}
 	case direct:
-		begin = []operation{create, expand, mount, grow}
+		return append([]operation{create, expand, mount, grow}, end()...)
 	}
-	return append(begin, end()...)
+	return slices.Concat(begin, copies(fs), end(), endOfCopies())
+}
+
+// copies are the operations that copy the volume while it is in use.
+func copies(fs FileSystem) []operation {
+	ctx := context.Background()
+	group := []string{crashVolume, "clone"}
+	if fs == RawBlock {
+		group = []string{crashVolume} // in use, it cannot be frozen with others
+	}
+	return []operation{
+		{"snapshot", func(p *Pool, _ string) error {
+			_, err := p.Snapshot(ctx, "snapshot", crashVolume, alone)
+			return err
+		}},
+		{"clone", func(p *Pool, _ string) error {
+			_, err := p.CreateFrom(ctx, Spec{Name: "clone", FileSystem: fs}, Source{Volume: crashVolume}, alone)
+			return err
+		}},
+		{"group", func(p *Pool, _ string) error {
+			_, err := p.SnapshotGroup(ctx, "group", group, alone)
+			return err
+		}},
+		{"restore", func(p *Pool, _ string) error {
+			_, err := p.CreateFrom(ctx, Spec{Name: "restored", FileSystem: fs}, Source{Snapshot: "snapshot"}, alone)
+			return err
+		}},
+	}
 }
 
 func end() []operation {
@@ -77,59 +106,117 @@ func end() []operation {
 	}
 }
 
+func endOfCopies() []operation {
+	return []operation{
+		{"delete snapshot", func(p *Pool, _ string) error { return p.DeleteSnapshot("snapshot") }},
+		{"delete group", func(p *Pool, _ string) error { return p.DeleteGroup("group") }},
+		{"delete copies", func(p *Pool, _ string) error { return errors.Join(p.Delete("clone"), p.Delete("restored")) }},
+	}
+}
+
 // TestCrash ends the process between any two steps of any operation. Then
 // either the operation is repeated and life goes on, or the volume is taken
 // down: both work, and leave nothing.
 func TestCrash(t *testing.T) {
 	volumetest.RequireRoot(t)
-	var points strings.Builder
-	points.WriteString("The steps of each operation after which the crash test ends the process.\n\n")
-	for _, fs := range []FileSystem{Ext4, RawBlock, direct} {
-		for i, op := range life(fs) {
-			var steps []string
-			for n := 1; ; n++ {
-				step := crashAndGoOn(t, fs, i, n, life(fs)[i:])
-				if step == "" {
-					break
-				}
-				crashAndGoOn(t, fs, i, n, end())
-				steps = append(steps, step)
-			}
-			fmt.Fprintf(&points, "%s %s: %s\n", fs, op.name, strings.Join(steps, ", "))
-		}
+	pool, _ := poolOn(t, "xfs")
+	stories := []struct {
+		title   string
+		poolDir func(*testing.T) string
+		tried   func(operation) bool
+	}{
+		{"The steps of each operation after which the crash test ends the process.", (*testing.T).TempDir, func(operation) bool { return true }},
+		{"Where the pool's file system shares blocks:", func(t *testing.T) string {
+			dir, err := os.MkdirTemp(pool.dir, "")
+			must(t, err)
+			t.Cleanup(func() { must(t, errors.Join(os.Remove(filepath.Join(dir, lockFile)), os.Remove(dir))) })
+			return dir
+		}, isCopy},
 	}
-	compare(t, "testdata/crash-points.txt", points.String())
+	fileSystems := []FileSystem{Ext4, RawBlock, direct}
+	points := make([]strings.Builder, len(stories)*len(fileSystems))
+	t.Run("at once", func(t *testing.T) {
+		for n := range points {
+			story, fs := stories[n/len(fileSystems)], fileSystems[n%len(fileSystems)]
+			t.Run(fmt.Sprint(n), func(t *testing.T) {
+				t.Parallel()
+				for i, op := range life(fs) {
+					if story.tried(op) {
+						fmt.Fprintf(&points[n], "%s %s: %s\n", fs, op.name, crashEverywhere(t, story.poolDir, fs, i))
+					}
+				}
+			})
+		}
+	})
+	var all []string
+	for n, story := range stories {
+		all = append(all, story.title+"\n\n"+points[3*n].String()+points[3*n+1].String()+points[3*n+2].String())
+	}
+	compare(t, "testdata/crash-points.txt", strings.Join(all, "\n"))
+}
+
+// isCopy: the operation copies a volume, in use or not.
+func isCopy(op operation) bool {
+	return slices.ContainsFunc(copies(Ext4), func(c operation) bool { return c.name == op.name })
+}
+
+// played leaves out the copies where the operation under test has nothing to do
+// with them: they take the longest.
+func played(operations []operation, tested operation) []operation {
+	aboutCopies := isCopy(tested) || strings.HasPrefix(tested.name, "delete ")
+	return slices.DeleteFunc(slices.Clone(operations), func(op operation) bool { return isCopy(op) && !aboutCopies })
+}
+
+// crashEverywhere ends the process at each step of operation i, and gives the
+// steps' names.
+func crashEverywhere(t *testing.T, poolDir func(*testing.T) string, fs FileSystem, i int) string {
+	t.Helper()
+	var steps []string
+	for n := 1; ; n++ {
+		step := crashAndGoOn(t, poolDir(t), fs, i, n, life(fs)[i:])
+		if step == "" {
+			return strings.Join(steps, ", ")
+		}
+		crashAndGoOn(t, poolDir(t), fs, i, n, slices.Concat(end(), endOfCopies()))
+		steps = append(steps, step)
+	}
 }
 
 // crashAndGoOn lives up to operation i, ends the process at the nth step of it,
 // and carries out what follows. It gives the step's name; empty if the operation
 // has fewer steps.
-func crashAndGoOn(t *testing.T, fs FileSystem, i, n int, following []operation) string {
+func crashAndGoOn(t *testing.T, poolDir string, fs FileSystem, i, n int, following []operation) string {
 	t.Helper()
 	dir := volumetest.Dir(t)
+	must(t, os.Symlink(poolDir, filepath.Join(dir, "pool")))
 	p, err := Open(filepath.Join(dir, "pool"))
 	must(t, err)
-	for _, op := range life(fs)[:i] {
+	tested := life(fs)[i]
+	for _, op := range played(life(fs)[:i], tested) {
 		if err := op.run(p, dir); err != nil {
 			t.Fatalf("%s %s: %v", fs, op.name, err)
 		}
 	}
 	step := crash(t, dir, fs, i, n)
+	if fs == Ext4 && isCopy(tested) {
+		// Nobody has opened the pool yet: the guard does it.
+		requireWritable(t, fmt.Sprintf("%s killed after %q", tested.name, step), target(dir))
+	}
 
 	p, err = Open(filepath.Join(dir, "pool"))
 	must(t, err)
 	if step == "" {
 		following = following[1:] // the child has done the first one
 	}
-	story := fmt.Sprintf("%s %s killed after %q", fs, life(fs)[i].name, step)
-	for _, op := range following {
+	story := fmt.Sprintf("%s %s killed after %q", fs, tested.name, step)
+	for _, op := range played(following, tested) {
 		if err := op.run(p, dir); err != nil {
 			t.Errorf("%s: then %s: %v", story, op.name, err)
 		}
 		if op.name != "unstage" {
 			continue
 		}
-		for _, l := range volumetest.Leftovers(t, dir) {
+		for _, l := range slices.Concat(volumetest.Leftovers(t, dir), volumetest.Leftovers(t, p.dir+"/")) {
 			t.Errorf("%s: left after unstage: %s", story, l)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -29,6 +28,14 @@ type Spec struct {
 // wrap ErrSize, ErrNoSpace, ErrConflict (the name is taken by a volume that does
 // not fit spec), ErrUnsupported or qos.ErrNoPerformance.
 func (p *Pool) Create(ctx context.Context, spec Spec) (Record, error) {
+	return p.CreateFrom(ctx, spec, Source{}, nil)
+}
+
+// CreateFrom is Create for a volume that begins with what its source holds. It is
+// as large as the source at least, and of the same file system. Errors may also
+// wrap ErrNotFound, ErrSource or ErrInUse. Exclusive is asked for a source that is
+// a volume.
+func (p *Pool) CreateFrom(ctx context.Context, spec Spec, source Source, exclusive Exclusive) (Record, error) {
 	size, err := ChooseSize(spec.RequiredBytes, spec.LimitBytes, spec.FileSystem)
 	if err != nil {
 		return Record{}, err
@@ -36,7 +43,7 @@ func (p *Pool) Create(ctx context.Context, spec Spec) (Record, error) {
 	r := Record{
 		Version: recordVersion,
 		ID:      IDFor(spec.Name), Name: spec.Name, Claim: spec.Claim,
-		Bytes: size, FileSystem: spec.FileSystem, FormattedBytes: size, Quality: spec.Quality,
+		Bytes: size, FileSystem: spec.FileSystem, FormattedBytes: size, Quality: spec.Quality, Source: source,
 	}
 
 	if r.Quality != (qos.Parameters{}) && p.cannotThrottle != nil {
@@ -45,35 +52,24 @@ func (p *Pool) Create(ctx context.Context, spec Spec) (Record, error) {
 
 	existing, err := p.Get(r.ID)
 	switch {
+	case err == nil && existing.Source != source:
+		return existing, fmt.Errorf("%w: volume %s began with %s, one that begins with %s was asked for", ErrConflict, r.ID, existing.Source, source)
 	case err == nil:
 		return existing, fits(existing, spec)
 	case !errors.Is(err, ErrNotFound):
 		return Record{}, err
 	}
-
-	workDir := filepath.Join(p.dir, creatingPrefix+r.ID)
-	if err := p.build(ctx, workDir, r); err != nil {
-		return Record{}, errors.Join(err, os.RemoveAll(workDir))
+	if source != (Source{}) {
+		if r, err = p.shape(r, spec); err != nil {
+			return Record{}, err
+		}
 	}
-	p.reached("built")
-	// From here on the volume exists.
-	if err := os.Rename(workDir, p.volumeDir(r.ID)); err != nil {
-		return Record{}, errors.Join(err, os.RemoveAll(workDir))
-	}
-	p.reached("renamed")
-	return r, syncDir(p.dir)
+	// When it appears, the volume exists.
+	return r, p.makeDir(r.ID, func(dir string) error { return p.build(ctx, dir, r, exclusive) })
 }
 
 // build makes the whole content of a volume's directory.
-func (p *Pool) build(ctx context.Context, dir string, r Record) error {
-	// A call that was killed may have left anything here.
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	p.reached("directory made")
+func (p *Pool) build(ctx context.Context, dir string, r Record, exclusive Exclusive) error {
 	// From here on what the volume is promised counts, and is kept from others.
 	if err := p.promise(dir, r, qos.Parameters{}); err != nil {
 		return err
@@ -84,6 +80,13 @@ func (p *Pool) build(ctx context.Context, dir string, r Record) error {
 		return err
 	}
 	p.reached("allocated")
+	if r.Source != (Source{}) {
+		if err := p.pour(ctx, r, image, exclusive); err != nil {
+			return err
+		}
+		p.reached("filled")
+		return nil
+	}
 	if err := format(ctx, p.exec, r.FileSystem, image); err != nil {
 		return err
 	}
@@ -97,6 +100,12 @@ const spacePatience = time.Minute
 // allocateAdmitted takes growth bytes from the pool for the image, unless that
 // would touch the pool's reserve.
 func (p *Pool) allocateAdmitted(image string, size, growth int64) error {
+	return p.admitted(growth, func() error { return allocate(image, size) })
+}
+
+// admitted lets somebody take so many bytes from the pool, unless that would touch
+// the pool's reserve.
+func (p *Pool) admitted(bytes int64, take func() error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), spacePatience)
 	defer cancel()
 	unlock, err := lock(ctx, p.dir, spaceLock)
@@ -108,10 +117,10 @@ func (p *Pool) allocateAdmitted(image string, size, growth int64) error {
 	if err != nil {
 		return err
 	}
-	if err := Admit(growth, available); err != nil {
+	if err := Admit(bytes, available); err != nil {
 		return err
 	}
-	return allocate(image, size)
+	return take()
 }
 
 // fits says whether an existing volume is what spec asks for.

@@ -8,6 +8,11 @@
 //	<pool>/<id>/disk.img      a preallocated image, attached to a loop device while in use
 //	<pool>/.lock              what keeps the processes that use the pool apart
 //
+// A snapshot is a directory of its own, too, and so is a group of snapshots:
+//
+//	<pool>/.snapshot-<id>/    snapshot.json, a Snapshot, and the image
+//	<pool>/.group-<id>/<id>/  the same for each snapshot of the group
+//
 // What the package promises:
 //
 //   - A volume can always hold the bytes that it was created with, and never
@@ -17,10 +22,14 @@
 //     that happens later ever formats it.
 //   - A volume appears and disappears by one rename. Every operation may be
 //     killed at any point and be repeated, with the same outcome.
+//   - A snapshot is what its volume held at one moment, and those of a group are
+//     all of the same. It owns its bytes, and its volume keeps its own.
+//   - No volume stays frozen for a snapshot, whoever is killed.
 //   - Nothing is remembered outside the kernel and the pool: loop devices are
 //     found by their backing file, mounts in the mount table.
 //
 // What the caller owes: it holds the volume's Lock while it calls anything that
-// is about one volume. Several processes may use one pool: the engine's CSI
-// driver, and one process for each of kubelet's FlexVolume calls.
+// is about one volume, and SnapshotLock or GroupLock for a snapshot or a group; it
+// is asked to lock the volumes that are copied. Several processes may use one pool:
+// the engine's CSI driver, and one process for each of kubelet's FlexVolume calls.
 package volume

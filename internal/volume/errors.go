@@ -1,14 +1,19 @@
 package volume
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
 
 // The kinds of failure that a caller can do something about. Errors of this
 // package wrap one of them, or are unexpected failures of the system.
 var (
-	// ErrNotFound: the pool has no such volume.
-	ErrNotFound = errors.New("volume not found")
-	// ErrConflict: a volume of that name exists and is not what was asked for.
-	ErrConflict = errors.New("volume exists with other properties")
+	// ErrNotFound: the pool has no such volume or snapshot.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: a volume or snapshot of that name exists and is not what was
+	// asked for.
+	ErrConflict = errors.New("exists with other properties")
 	// ErrNoSpace: the pool cannot promise the bytes that were asked for.
 	ErrNoSpace = errors.New("not enough space in the pool")
 	// ErrBusy: another operation on the volume has not ended yet; try again.
@@ -17,6 +22,19 @@ var (
 	ErrInUse = errors.New("volume is in use")
 	// ErrSize: no volume can have the size that was asked for.
 	ErrSize = errors.New("impossible volume size")
+	// ErrSource: a volume cannot be made of this snapshot or volume.
+	ErrSource = errors.New("unsuitable source")
+	// ErrMember: the snapshot is one of a group, and goes with it.
+	ErrMember = errors.New("snapshot belongs to a group")
 	// ErrUnsupported: this node cannot do what was asked for, whatever the volume.
 	ErrUnsupported = errors.New("not supported on this node")
 )
+
+// notFound tells a volume that is not there from other failures to open its
+// image.
+func notFound(err error, id string) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no volume %s (%w)", ErrNotFound, id, err)
+	}
+	return err
+}

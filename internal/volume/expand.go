@@ -88,6 +88,16 @@ func (p *Pool) growUnmounted(ctx context.Context, r Record, device *os.File) err
 	return err
 }
 
+// growMounted enlarges a file system that can only grow while mounted, and is
+// smaller than its volume: that of a snapshot that was restored into more space.
+func (p *Pool) growMounted(r Record, path string) error {
+	if r.FormattedBytes == r.Bytes || r.FileSystem != XFS {
+		return nil
+	}
+	_, err := p.Grow(r.ID, path)
+	return err
+}
+
 // repaired says whether e2fsck merely reports that it has put something right.
 func repaired(command string, err error) bool {
 	status, ok := err.(interface{ ExitStatus() int })

@@ -41,6 +41,11 @@ func mountOnce(device, path string, fs FileSystem, readOnly bool) error {
 	if err := unix.FsconfigSetString(config, "source", device); err != nil {
 		return err
 	}
+	if fs == XFS { // see defaultOptions
+		if err := unix.FsconfigSetFlag(config, "nouuid"); err != nil {
+			return err
+		}
+	}
 	if err := unix.FsconfigCreate(config); err != nil {
 		return err
 	}
@@ -80,8 +85,11 @@ func (p *Pool) MountedAt(path string) (id string, err error) {
 // unless it is mounted there.
 func (p *Pool) mountDevice(ctx context.Context, r Record, path string, mount func(device string) error) error {
 	mounted, err := p.mountedFrom(r.ID, path)
-	if err != nil || mounted {
+	if err != nil {
 		return err
+	}
+	if mounted {
+		return p.growMounted(r, path) // what a call that was killed may not have done
 	}
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return err
@@ -109,6 +117,9 @@ func (p *Pool) mountDevice(ctx context.Context, r Record, path string, mount fun
 		return fmt.Errorf("mount volume %s: %w", r.ID, err)
 	}
 	p.reached("mounted")
+	if err := p.growMounted(r, path); err != nil {
+		return err
+	}
 	return dropLostAndFound(path)
 }
 

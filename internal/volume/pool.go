@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"k8s.io/mount-utils"
@@ -35,9 +37,14 @@ type Pool struct {
 	cannotThrottle error
 	// changed wakes the governor.
 	changed chan struct{}
+	// owed is what volumes may need while they share blocks with a copy. Another
+	// process does not see it; against that there is the pool's reserve.
+	owed atomic.Int64
 	// reached is called between the steps of every operation. The crash tests
 	// end the process there.
 	reached func(step string)
+	// frozenLimit is that constant, but in tests.
+	frozenLimit time.Duration
 }
 
 // Open gives the pool in dir, which is created where it is missing, and removes
@@ -55,9 +62,10 @@ func Open(dir string) (*Pool, error) {
 	if resolved, err = filepath.Abs(resolved); err != nil {
 		return nil, err
 	}
-	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), changed: make(chan struct{}, 1), reached: func(string) {}}
+	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), changed: make(chan struct{}, 1), reached: func(string) {}, frozenLimit: frozenLimit}
 	p.throttle, p.cannotThrottle = findThrottle(cgroupMount)
-	return p, p.sweep()
+	// A volume that stayed frozen would hold its pod for ever.
+	return p, errors.Join(p.thawAbandoned(), p.sweep())
 }
 
 // sweep removes half made and half deleted volumes. A directory with a
@@ -145,7 +153,7 @@ func (p *Pool) Available() (int64, error) {
 		return 0, fmt.Errorf("look at the free space of pool %s: %w", p.dir, err)
 	}
 	block := int64(s.Bsize)
-	free := int64(s.Bavail)*block - Reserve(int64(s.Blocks)*block)
+	free := int64(s.Bavail)*block - Reserve(int64(s.Blocks)*block) - p.owed.Load()
 	return max(free, 0) / Granule * Granule, nil
 }
 

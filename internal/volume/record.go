@@ -45,6 +45,8 @@ type Record struct {
 	// Claim is namespace/name of the claim that the volume was made for, for
 	// people who look at the pool without a cluster. May be empty.
 	Claim string `json:"claim,omitempty"`
+	// Source is what the volume began with.
+	Source Source `json:"source,omitzero"`
 }
 
 func readRecord(dir string) (Record, error) {

@@ -18,11 +18,21 @@ func (p *Pool) Stage(ctx context.Context, id, path string, options []string) err
 	if r.FileSystem == RawBlock {
 		return p.stageBlock(r)
 	}
-	// Databases do not read access times, and would pay a write for each.
-	options = append([]string{"noatime"}, options...)
+	options = append(defaultOptions(r.FileSystem), options...)
 	return p.mountDevice(ctx, r, path, func(device string) error {
 		return p.mounter.Mount(device, path, string(r.FileSystem), options)
 	})
+}
+
+// defaultOptions are those of every mount. Databases do not read access times,
+// and would pay a write for each.
+func defaultOptions(fs FileSystem) []string {
+	if fs == XFS {
+		// xfs refuses to mount the twin of a mounted file system, which is what a
+		// restored snapshot is. Volumes are never looked for by their UUID.
+		return []string{"noatime", "nouuid"}
+	}
+	return []string{"noatime"}
 }
 
 func (p *Pool) stageBlock(r Record) error {

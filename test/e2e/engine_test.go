@@ -32,6 +32,7 @@ func TestEngine(t *testing.T) {
 		{"kubectl talks to containers", tryKubectl},
 		{"the API can be extended", tryExtensions},
 		{"secrets are encrypted at rest", trySecretsAtRest},
+		{"volumes are kept, restored and copied", trySnapshots},
 		{"the claim has grown", tryGrown},
 		{"a FlexVolume's claim has grown", tryFlexGrown},
 		{"no door is open", tryDoors},

@@ -26,6 +26,8 @@ var codeOf = []struct {
 	{volume.ErrSize, codes.OutOfRange},
 	{volume.ErrInUse, codes.FailedPrecondition},
 	{volume.ErrUnsupported, codes.FailedPrecondition},
+	{volume.ErrSource, codes.InvalidArgument},
+	{volume.ErrMember, codes.InvalidArgument},
 	{context.Canceled, codes.Canceled},
 	{context.DeadlineExceeded, codes.DeadlineExceeded},
 }

@@ -30,6 +30,8 @@ func TestWithCode(t *testing.T) {
 		{volume.ErrSize, codes.OutOfRange},
 		{volume.ErrInUse, codes.FailedPrecondition},
 		{volume.ErrUnsupported, codes.FailedPrecondition},
+		{volume.ErrSource, codes.InvalidArgument},
+		{volume.ErrMember, codes.InvalidArgument},
 		{context.Canceled, codes.Canceled},
 		{context.DeadlineExceeded, codes.DeadlineExceeded},
 		{errors.New("disk on fire"), codes.Internal},

@@ -23,6 +23,9 @@ func (c controller) ControllerGetCapabilities(context.Context, *spec.ControllerG
 		spec.ControllerServiceCapability_RPC_EXPAND_VOLUME,
 		spec.ControllerServiceCapability_RPC_MODIFY_VOLUME,
 		spec.ControllerServiceCapability_RPC_SINGLE_NODE_MULTI_WRITER,
+		spec.ControllerServiceCapability_RPC_CREATE_DELETE_SNAPSHOT,
+		spec.ControllerServiceCapability_RPC_LIST_SNAPSHOTS,
+		spec.ControllerServiceCapability_RPC_CLONE_VOLUME,
 	} {
 		response.Capabilities = append(response.Capabilities, &spec.ControllerServiceCapability{
 			Type: &spec.ControllerServiceCapability_Rpc{Rpc: &spec.ControllerServiceCapability_RPC{Type: t}},
@@ -36,7 +39,11 @@ func (c controller) CreateVolume(ctx context.Context, r *spec.CreateVolumeReques
 	if err != nil {
 		return nil, err
 	}
-	record, err := c.driver.Pool.Create(ctx, wanted)
+	source, err := sourceOf(r.GetVolumeContentSource())
+	if err != nil {
+		return nil, err
+	}
+	record, err := c.driver.Pool.CreateFrom(ctx, wanted, source, c.driver.Pool.Lock)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +55,7 @@ func (c controller) describe(r volume.Record) *spec.Volume {
 		VolumeId:           r.ID,
 		CapacityBytes:      r.Bytes,
 		AccessibleTopology: []*spec.Topology{topologyOf(c.driver.NodeName)},
+		ContentSource:      contentSource(r.Source),
 	}
 }
 

@@ -24,6 +24,7 @@ func (i identity) GetPluginCapabilities(context.Context, *spec.GetPluginCapabili
 	}
 	return &spec.GetPluginCapabilitiesResponse{Capabilities: []*spec.PluginCapability{
 		service(spec.PluginCapability_Service_CONTROLLER_SERVICE),
+		service(spec.PluginCapability_Service_GROUP_CONTROLLER_SERVICE),
 		service(spec.PluginCapability_Service_VOLUME_ACCESSIBILITY_CONSTRAINTS),
 		{Type: &spec.PluginCapability_VolumeExpansion_{VolumeExpansion: &spec.PluginCapability_VolumeExpansion{
 			Type: spec.PluginCapability_VolumeExpansion_ONLINE,

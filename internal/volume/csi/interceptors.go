@@ -5,6 +5,7 @@ import (
 	"path"
 	"time"
 
+	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 	"k8s.io/klog/v2"
@@ -12,25 +13,33 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume"
 )
 
-// volumeOf gives the ID of the volume that a request is about; empty if it is
-// about none.
-func volumeOf(request any) string {
+// subjectOf gives what to lock for a request: a volume's ID, or what stands for a
+// snapshot or a group of them; empty if it is about none.
+func subjectOf(request any) string {
 	switch r := request.(type) {
+	case *spec.CreateVolumeRequest:
+		return volume.IDFor(r.GetName())
+	case *spec.CreateSnapshotRequest:
+		return volume.SnapshotLock(volume.IDFor(r.GetName()))
+	case *spec.DeleteSnapshotRequest:
+		return volume.SnapshotLock(r.GetSnapshotId())
+	case *spec.CreateVolumeGroupSnapshotRequest:
+		return volume.GroupLock(volume.IDFor(r.GetName()))
+	case *spec.DeleteVolumeGroupSnapshotRequest:
+		return volume.GroupLock(r.GetGroupSnapshotId())
 	case interface{ GetVolumeId() string }:
 		return r.GetVolumeId()
-	case interface{ GetName() string }: // CreateVolumeRequest
-		return volume.IDFor(r.GetName())
 	}
 	return ""
 }
 
-// logged writes a line for each call that is about a volume, without the
+// logged writes a line for each call, without the
 // request's content: that may hold secrets.
 func logged(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	start := time.Now()
 	response, err := handler(ctx, request)
 	log := klog.FromContext(ctx).WithValues(
-		"call", path.Base(info.FullMethod), "volume", volumeOf(request), "duration", time.Since(start).Round(time.Microsecond))
+		"call", path.Base(info.FullMethod), "subject", subjectOf(request), "duration", time.Since(start).Round(time.Microsecond))
 	if err != nil {
 		log.Error(err, "CSI call failed", "code", status.Code(err))
 	} else {
@@ -45,10 +54,10 @@ func coded(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler gr
 	return response, withCode(err)
 }
 
-// serialized runs the calls for one volume one after another, and after whatever
-// another process does to it.
+// serialized runs the calls for one volume, snapshot or group one after another,
+// and after whatever another process does to it.
 func (d Driver) serialized(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	id := volumeOf(request)
+	id := subjectOf(request)
 	if id == "" {
 		return handler(ctx, request)
 	}

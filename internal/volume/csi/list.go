@@ -2,6 +2,7 @@ package csi
 
 import (
 	"context"
+	"strings"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc/codes"
@@ -20,7 +21,7 @@ func (c controller) ListVolumes(_ context.Context, r *spec.ListVolumesRequest) (
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := pageOf(records, r.GetStartingToken(), int(r.GetMaxEntries()))
+	page, next, err := pageOf(records, func(r volume.Record) string { return r.ID }, r.GetStartingToken(), int(r.GetMaxEntries()))
 	if err != nil {
 		return nil, err
 	}
@@ -33,20 +34,20 @@ func (c controller) ListVolumes(_ context.Context, r *spec.ListVolumesRequest) (
 
 const tokenPrefix = "after:"
 
-// pageOf gives at most limit records (0: all) that follow the token, and the
-// token for what is left.
-func pageOf(records []volume.Record, token string, limit int) ([]volume.Record, string, error) {
+// pageOf gives at most limit elements (0: all) that follow the token, and the
+// token for what is left. The elements are in the order of their IDs.
+func pageOf[E any](all []E, id func(E) string, token string, limit int) ([]E, string, error) {
 	if token != "" {
-		if len(token) <= len(tokenPrefix) || token[:len(tokenPrefix)] != tokenPrefix {
+		after, ours := strings.CutPrefix(token, tokenPrefix)
+		if !ours || after == "" {
 			return nil, "", status.Errorf(codes.Aborted, "the token %q is not one of ours; list again from the start", token)
 		}
-		after := token[len(tokenPrefix):]
-		for len(records) > 0 && records[0].ID <= after {
-			records = records[1:]
+		for len(all) > 0 && id(all[0]) <= after {
+			all = all[1:]
 		}
 	}
-	if limit == 0 || limit >= len(records) {
-		return records, "", nil
+	if limit == 0 || limit >= len(all) {
+		return all, "", nil
 	}
-	return records[:limit], tokenPrefix + records[limit-1].ID, nil
+	return all[:limit], tokenPrefix + id(all[limit-1]), nil
 }

@@ -13,6 +13,7 @@ import (
 // Whatever the page size, pages hold every volume once, also if one of them is
 // deleted between two pages.
 func TestPagesHoldEveryVolumeOnce(t *testing.T) {
+	idOf := func(r volume.Record) string { return r.ID }
 	var all []volume.Record
 	for i := range 7 {
 		all = append(all, volume.Record{ID: fmt.Sprintf("v%d", i)})
@@ -21,7 +22,7 @@ func TestPagesHoldEveryVolumeOnce(t *testing.T) {
 		for _, deleteSeen := range []bool{false, true} {
 			records, seen, token := append([]volume.Record(nil), all...), "", ""
 			for {
-				page, next, err := pageOf(records, token, limit)
+				page, next, err := pageOf(records, idOf, token, limit)
 				if err != nil || limit > 0 && len(page) > limit {
 					t.Fatalf("limit %d: %d records, error %v", limit, len(page), err)
 				}
@@ -40,7 +41,7 @@ func TestPagesHoldEveryVolumeOnce(t *testing.T) {
 			}
 		}
 	}
-	if _, _, err := pageOf(all, "foreign", 1); status.Code(err) != codes.Aborted {
+	if _, _, err := pageOf(all, idOf, "foreign", 1); status.Code(err) != codes.Aborted {
 		t.Errorf("a foreign token: %v", err)
 	}
 }

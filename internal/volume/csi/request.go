@@ -34,9 +34,6 @@ func volumeSpec(r *spec.CreateVolumeRequest, nodeName string) (volume.Spec, erro
 	if err != nil {
 		return volume.Spec{}, err
 	}
-	if r.GetVolumeContentSource() != nil {
-		return volume.Spec{}, invalid("volume %s: creating a volume from a snapshot or from another volume is not supported", r.GetName())
-	}
 	quality, err := qualityOf(r)
 	if err != nil {
 		return volume.Spec{}, err

@@ -60,7 +60,6 @@ func TestVolumeSpecRefuses(t *testing.T) {
 		{"mount and block at once", func(r *spec.CreateVolumeRequest) {
 			r.VolumeCapabilities = append(r.VolumeCapabilities, block(writer))
 		}, codes.InvalidArgument},
-		{"a source", func(r *spec.CreateVolumeRequest) { r.VolumeContentSource = &spec.VolumeContentSource{} }, codes.InvalidArgument},
 		{"an unknown parameter", func(r *spec.CreateVolumeRequest) { r.Parameters = map[string]string{"speed": "5"} }, codes.InvalidArgument},
 		{"an unknown mutable parameter", func(r *spec.CreateVolumeRequest) { r.MutableParameters = map[string]string{"speed": "5"} }, codes.InvalidArgument},
 		{"a minimum of one class above the other's maximum", func(r *spec.CreateVolumeRequest) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc"
@@ -22,6 +23,10 @@ const TopologyKey = "topology.mainstay.dev/node"
 // maxSocketPath is what fits into sockaddr_un with its final zero.
 const maxSocketPath = 107
 
+// gracePeriod is how long calls under way may take to finish when the driver is
+// asked to end. A copy of a large volume takes longer; its caller repeats it.
+const gracePeriod = 5 * time.Second
+
 // Driver serves one node's pool.
 type Driver struct {
 	// NodeName is the node's name in Kubernetes.
@@ -32,7 +37,7 @@ type Driver struct {
 }
 
 // Serve answers CSI calls on a Unix socket, open to root only, until ctx ends;
-// calls under way are finished. A socket that a killed driver has left is
+// calls under way are finished, if they take no longer than gracePeriod. A socket that a killed driver has left is
 // replaced.
 func (d Driver) Serve(ctx context.Context, socket string) error {
 	listener, err := Listen(socket)
@@ -42,6 +47,7 @@ func (d Driver) Serve(ctx context.Context, socket string) error {
 	server := grpc.NewServer(grpc.ChainUnaryInterceptor(logged, coded, d.serialized))
 	spec.RegisterIdentityServer(server, identity{driver: d})
 	spec.RegisterControllerServer(server, controller{driver: d})
+	spec.RegisterGroupControllerServer(server, groupController{driver: d})
 	spec.RegisterNodeServer(server, node{driver: d})
 	return serveUntil(ctx, server, listener)
 }
@@ -69,7 +75,11 @@ func Listen(socket string) (net.Listener, error) {
 }
 
 func serveUntil(ctx context.Context, server *grpc.Server, listener net.Listener) error {
-	stop := context.AfterFunc(ctx, server.GracefulStop)
+	stop := context.AfterFunc(ctx, func() {
+		forced := time.AfterFunc(gracePeriod, server.Stop)
+		defer forced.Stop()
+		server.GracefulStop()
+	})
 	defer stop()
 	err := server.Serve(listener)
 	if errors.Is(err, grpc.ErrServerStopped) {

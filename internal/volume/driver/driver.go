@@ -14,6 +14,7 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
 	"github.com/mainstay-io/mainstay/internal/volume/poolstatus"
 	"github.com/mainstay-io/mainstay/internal/volume/provisioner"
+	"github.com/mainstay-io/mainstay/internal/volume/snapshots"
 )
 
 // Config is what the driver of one node needs to know. All fields but Version
@@ -54,6 +55,9 @@ func Run(ctx context.Context, c Config) error {
 		return poolstatus.Run(ctx, poolstatus.Config{RESTConfig: c.RESTConfig, NodeName: c.NodeName, Pool: pool})
 	})
 	group.Go(func() error { return csi.Register(ctx, c.KubeletDir, socket) })
+	group.Go(func() error {
+		return snapshots.RunNode(ctx, snapshots.NodeConfig{RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket})
+	})
 	group.Go(func() error {
 		return provisioner.Run(ctx, provisioner.Config{
 			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace,

@@ -7,6 +7,7 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/snapshots"
 )
 
 // ClassName is the default storage class.
@@ -56,7 +57,7 @@ func Rules() []rbac.PolicyRule {
 	rule := func(group string, resources []string, verbs ...string) rbac.PolicyRule {
 		return rbac.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: verbs}
 	}
-	return []rbac.PolicyRule{
+	return append(snapshots.NodeRules(),
 		rule("", []string{"persistentvolumes"}, "get", "list", "watch", "create", "patch", "update", "delete"),
 		rule("", []string{"persistentvolumeclaims"}, "get", "list", "watch", "update"),
 		rule("", []string{"persistentvolumeclaims/status"}, "update"),
@@ -66,5 +67,5 @@ func Rules() []rbac.PolicyRule {
 		rule("mainstay.dev", []string{"pools"}, "get", "create"),
 		rule("mainstay.dev", []string{"pools/status"}, "update"),
 		rule("storage.k8s.io", []string{"csistoragecapacities"}, "get", "list", "create", "update", "delete"),
-	}
+	)
 }

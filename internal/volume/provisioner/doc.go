@@ -1,7 +1,8 @@
 // Package provisioner turns claims into volumes of this node's driver: it makes
 // a volume for each claim that was given to the node, deletes it when its claim
 // is gone, enlarges it when the claim grows, and publishes how much space is
-// left.
+// left. A claim that begins with a snapshot or another claim is made where that
+// lies, whichever node the scheduler had in mind.
 //
 // Every node runs it for its own volumes only, so no leader is elected and a
 // node's volumes need no other node. The loop around claims and persistent

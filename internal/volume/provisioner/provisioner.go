@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	"github.com/kubernetes-csi/external-snapshotter/client/v8/clientset/versioned"
 	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
@@ -18,7 +19,9 @@ import (
 
 // provisioner makes and deletes the volumes of one node.
 type provisioner struct {
-	client     kubernetes.Interface
+	client kubernetes.Interface
+	// snapshots reads the snapshots that claims begin with.
+	snapshots  versioned.Interface
 	driver     spec.ControllerClient
 	nodeName   string
 	classes    storagelisters.StorageClassLister
@@ -35,13 +38,29 @@ var (
 )
 
 // ShouldProvision says whether the claim is this node's. A claim that is bound
-// at once, without a pod, is the first node's that writes its name to it.
+// at once, without a pod, is the first node's that writes its name to it; one with
+// a source belongs to the node where that is.
 func (p *provisioner) ShouldProvision(ctx context.Context, claim *core.PersistentVolumeClaim) bool {
-	if node := claim.Annotations[selectedNode]; node != "" {
-		return node == p.nodeName
+	selected := claim.Annotations[selectedNode]
+	if selected != "" && selected != p.nodeName {
+		return false
 	}
-	if err := p.takeUnassigned(ctx, claim); err != nil {
-		klog.FromContext(ctx).Error(err, "Cannot take a claim that no node has", "claim", klog.KObj(claim))
+	from, unknown := p.locate(ctx, claim)
+	if unknown != nil {
+		from.node = "" // Provision tells the claim's user
+	}
+	var err error
+	switch whoseTurn(p.nodeName, selected, from.node, p.bindsAtOnce(claim)) {
+	case turnProvision:
+		return true
+	case turnGive:
+		klog.FromContext(ctx).Info("A claim goes to the node where its source is", "claim", klog.KObj(claim), "node", from.node)
+		err = p.giveTo(ctx, claim, from.node)
+	case turnTake:
+		err = p.takeUnassigned(ctx, claim)
+	}
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Cannot give a claim to a node", "claim", klog.KObj(claim))
 	}
 	return false // the claim comes again when it has a node
 }
@@ -56,7 +75,11 @@ func (p *provisioner) SupportsBlock(context.Context) bool { return true }
 
 // Provision makes the claim's volume and gives the object that stands for it.
 func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptions) (*core.PersistentVolume, controller.ProvisioningState, error) {
-	request, err := createRequest(o, p.nodeName)
+	from, err := p.locate(ctx, o.PVC)
+	if err != nil {
+		return nil, controller.ProvisioningFinished, err
+	}
+	request, err := createRequest(o, p.nodeName, from.content)
 	if err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
@@ -66,7 +89,7 @@ func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptio
 	response, err := p.driver.CreateVolume(ctx, request)
 	p.changed()
 	if err != nil {
-		return nil, stateAfter(err), err
+		return nil, stateAfter(err, from), err
 	}
 	return persistentVolume(o, p.nodeName, response.GetVolume()), controller.ProvisioningFinished, nil
 }

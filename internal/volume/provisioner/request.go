@@ -13,7 +13,6 @@ import (
 	storage "k8s.io/api/storage/v1"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 
-	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
 )
 
@@ -28,13 +27,10 @@ const (
 const selectedNode = "volume.kubernetes.io/selected-node"
 
 // createRequest translates a claim into the driver's words.
-func createRequest(o controller.ProvisionOptions, nodeName string) (*spec.CreateVolumeRequest, error) {
+func createRequest(o controller.ProvisionOptions, nodeName string, source *spec.VolumeContentSource) (*spec.CreateVolumeRequest, error) {
 	claim := o.PVC
 	if claim.Spec.Selector != nil {
 		return nil, errors.New("a selector cannot be honoured for a volume that is made for the claim; remove it")
-	}
-	if claim.Spec.DataSource != nil || claim.Spec.DataSourceRef != nil {
-		return nil, errors.New("volumes from snapshots, other volumes or populators are not supported; remove dataSource and dataSourceRef")
 	}
 	capability, err := capabilityOf(claim, o.StorageClass)
 	if err != nil {
@@ -58,6 +54,7 @@ func createRequest(o controller.ProvisionOptions, nodeName string) (*spec.Create
 		CapacityRange:             &spec.CapacityRange{RequiredBytes: requested(claim)},
 		VolumeCapabilities:        []*spec.VolumeCapability{capability},
 		Parameters:                parameters,
+		VolumeContentSource:       source,
 		AccessibilityRequirements: &spec.TopologyRequirement{Requisite: here, Preferred: here},
 	}, nil
 }
@@ -85,11 +82,14 @@ func requested(claim *core.PersistentVolumeClaim) int64 {
 }
 
 // stateAfter says what is known of a volume after the driver's error.
-func stateAfter(err error) controller.ProvisioningState {
+func stateAfter(err error, from source) controller.ProvisioningState {
 	switch status.Code(err) {
 	case codes.ResourceExhausted:
+		if from.content != nil {
+			return controller.ProvisioningFinished // only this node has the source
+		}
 		return controller.ProvisioningReschedule // another node may have room
-	case codes.InvalidArgument, codes.OutOfRange, codes.AlreadyExists, codes.FailedPrecondition:
+	case codes.InvalidArgument, codes.OutOfRange, codes.AlreadyExists, codes.FailedPrecondition, codes.NotFound:
 		return controller.ProvisioningFinished
 	default:
 		return controller.ProvisioningInBackground
@@ -97,20 +97,4 @@ func stateAfter(err error) controller.ProvisioningState {
 }
 
 // isOn says whether the volume is one of our driver's on the node.
-func isOn(v *core.PersistentVolume, nodeName string) bool {
-	if v.Spec.CSI == nil || v.Spec.CSI.Driver != volume.DriverName {
-		return false
-	}
-	affinity := v.Spec.NodeAffinity
-	if affinity == nil || affinity.Required == nil {
-		return false
-	}
-	for _, term := range affinity.Required.NodeSelectorTerms {
-		for _, e := range term.MatchExpressions {
-			if e.Key == csi.TopologyKey && e.Operator == core.NodeSelectorOpIn && len(e.Values) == 1 && e.Values[0] == nodeName {
-				return true
-			}
-		}
-	}
-	return false
-}
+func isOn(v *core.PersistentVolume, nodeName string) bool { return nodeOf(v) == nodeName }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	"github.com/kubernetes-csi/external-snapshotter/client/v8/clientset/versioned"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/snapshots"
 )
 
 // The pauses between attempts after a failure. Failures are local and mostly
@@ -57,10 +59,14 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer connection.Close()
-	return run(ctx, c, client, spec.NewControllerClient(connection))
+	snapshots, err := snapshots.NewClient(c.RESTConfig)
+	if err != nil {
+		return err
+	}
+	return run(ctx, c, client, snapshots, spec.NewControllerClient(connection))
 }
 
-func run(ctx context.Context, c Config, client kubernetes.Interface, driver spec.ControllerClient) error {
+func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots versioned.Interface, driver spec.ControllerClient) error {
 	factory := informers.NewSharedInformerFactory(client, resync)
 	claims := factory.Core().V1().PersistentVolumeClaims()
 	volumes := factory.Core().V1().PersistentVolumes()
@@ -69,7 +75,7 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, driver spec
 
 	capacity := newCapacityPublisher(c, client, driver, classes.Lister())
 	p := &provisioner{
-		client: client, driver: driver, nodeName: c.NodeName,
+		client: client, snapshots: snapshots, driver: driver, nodeName: c.NodeName,
 		classes: classes.Lister(), attributes: attributes.Lister(), changed: capacity.lookAgain,
 	}
 	provision := controller.NewProvisionController(ctx, client, volume.DriverName, p,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	fakesnapshots "github.com/kubernetes-csi/external-snapshotter/client/v8/clientset/versioned/fake"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	core "k8s.io/api/core/v1"
@@ -27,7 +28,8 @@ const thisNode, class = "node-a", "mainstay"
 // real driver and a real pool. What other controllers do, the tests do.
 type cluster struct {
 	*fake.Clientset
-	pool *volume.Pool
+	snapshots *fakesnapshots.Clientset
+	pool      *volume.Pool
 }
 
 func startCluster(t *testing.T, binding storage.VolumeBindingMode) cluster {
@@ -46,13 +48,15 @@ func startCluster(t *testing.T, binding storage.VolumeBindingMode) cluster {
 	}
 	client := fake.NewClientset(
 		&core.Node{ObjectMeta: meta.ObjectMeta{Name: thisNode, UID: "1"}},
+		&core.Node{ObjectMeta: meta.ObjectMeta{Name: "node-b", UID: "2"}},
 		&storage.StorageClass{ObjectMeta: meta.ObjectMeta{Name: class}, Provisioner: volume.DriverName, VolumeBindingMode: &binding},
 	)
+	snapshots := fakesnapshots.NewSimpleClientset() //nolint:staticcheck // upstream generates no other
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- csi.Driver{NodeName: thisNode, Pool: pool}.Serve(ctx, socket) }()
 	go func() {
-		ended <- run(ctx, Config{NodeName: thisNode, Namespace: "kube-system"}, client, spec.NewControllerClient(connection))
+		ended <- run(ctx, Config{NodeName: thisNode, Namespace: "kube-system"}, client, snapshots, spec.NewControllerClient(connection))
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -63,11 +67,16 @@ func startCluster(t *testing.T, binding storage.VolumeBindingMode) cluster {
 		}
 		connection.Close()
 	})
-	return cluster{client, pool}
+	return cluster{client, snapshots, pool}
 }
 
 // claim creates a claim as the scheduler and the volume binder leave it.
 func (c cluster) claim(t *testing.T, name, size, node string) *core.PersistentVolumeClaim {
+	t.Helper()
+	return c.claimFrom(t, name, size, node, nil)
+}
+
+func (c cluster) claimFrom(t *testing.T, name, size, node string, from *core.TypedLocalObjectReference) *core.PersistentVolumeClaim {
 	t.Helper()
 	className := class
 	claim := &core.PersistentVolumeClaim{
@@ -76,6 +85,7 @@ func (c cluster) claim(t *testing.T, name, size, node string) *core.PersistentVo
 		}},
 		Spec: core.PersistentVolumeClaimSpec{
 			StorageClassName: &className,
+			DataSource:       from,
 			AccessModes:      []core.PersistentVolumeAccessMode{core.ReadWriteOnce},
 			Resources:        core.VolumeResourceRequirements{Requests: core.ResourceList{core.ResourceStorage: resource.MustParse(size)}},
 		},

@@ -7,8 +7,6 @@ import (
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	core "k8s.io/api/core/v1"
 	storage "k8s.io/api/storage/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
@@ -17,30 +15,24 @@ import (
 // takeUnassigned writes this node's name to a claim whose class binds at once,
 // if the node has room for it. Of several nodes the API server lets one win.
 func (p *provisioner) takeUnassigned(ctx context.Context, claim *core.PersistentVolumeClaim) error {
-	if claim.Spec.StorageClassName == nil || claim.Spec.VolumeName != "" {
-		return nil
-	}
-	class, err := p.classes.Get(*claim.Spec.StorageClassName)
-	if apierrors.IsNotFound(err) {
-		return nil // the claim comes again
-	}
-	if err != nil {
-		return err
-	}
-	if class.Provisioner != volume.DriverName || !bindsAtOnce(class) || !allows(class.AllowedTopologies, p.nodeName) {
-		return nil
-	}
 	capacity, err := p.driver.GetCapacity(ctx, &spec.GetCapacityRequest{})
 	if err != nil || capacity.GetAvailableCapacity() < requested(claim) {
 		return err
 	}
-	taken := claim.DeepCopy()
-	meta.SetMetaDataAnnotation(&taken.ObjectMeta, selectedNode, p.nodeName)
-	_, err = p.client.CoreV1().PersistentVolumeClaims(claim.Namespace).Update(ctx, taken, meta.UpdateOptions{})
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil // another node was faster, or the claim has gone
+	return p.giveTo(ctx, claim, p.nodeName)
+}
+
+// bindsAtOnce says whether the claim wants a volume without waiting for a pod,
+// and may have it on this node.
+func (p *provisioner) bindsAtOnce(claim *core.PersistentVolumeClaim) bool {
+	if claim.Spec.StorageClassName == nil || claim.Spec.VolumeName != "" {
+		return false
 	}
-	return err
+	class, err := p.classes.Get(*claim.Spec.StorageClassName)
+	if err != nil {
+		return false // the claim comes again
+	}
+	return class.Provisioner == volume.DriverName && bindsAtOnce(class) && allows(class.AllowedTopologies, p.nodeName)
 }
 
 func bindsAtOnce(class *storage.StorageClass) bool {
