@@ -3,10 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -51,14 +48,14 @@ func flow(requests, bytes int64, elapsed time.Duration) qos.Flow {
 // groupNames are in the order of a volume's flows, of which each group has two.
 func (v *governed) groupNames() []string { return slices.Sorted(maps.Keys(v.groups)) }
 
-// limited: something of what was enforced is still in force.
+// limited says whether something of what was enforced is still in force.
 func (v *governed) limited() bool {
 	for _, group := range v.groups {
 		if group.reads != (qos.Limit{}) || group.writes != (qos.Limit{}) {
 			return true
 		}
 	}
-	return v.queue != nil
+	return false
 }
 
 // enforce tells the kernel what has changed.
@@ -73,7 +70,7 @@ func (g *governing) enforce(v *governed, held qos.Held) error {
 		group.reads, group.writes, group.set = reads, writes, err == nil
 		failed = append(failed, err)
 	}
-	return errors.Join(append(failed, v.makeShallow(held.Shallow))...)
+	return errors.Join(failed...)
 }
 
 // hold tells the kernel of a volume's maxima, or that it has none, before anybody
@@ -122,7 +119,6 @@ func (g *governing) letGo() {
 		for _, name := range v.groupNames() {
 			_ = g.pool.throttle.set(name, v.number, maximum, maximum) // there is nobody to tell
 		}
-		_ = v.makeShallow(false)
 	}
 }
 
@@ -132,44 +128,6 @@ func (g *governing) forget(v *governed) {
 	for _, name := range v.groupNames() {
 		_ = g.pool.throttle.set(name, v.number, qos.Limit{}, qos.Limit{}) // the group may be gone
 	}
-	_ = v.makeShallow(false)
-}
-
-// shallowQueue is what a device's queue is while it has to make way: four
-// requests, the least that the kernel allows, of 64 KiB. A request of somebody
-// else then waits for a fraction of a millisecond, not for a queue of megabytes.
-var shallowQueue = map[string]string{"nr_requests": "4", "max_sectors_kb": "64"}
-
-// makeShallow changes the queue of the volume's device, or puts it back.
-func (v *governed) makeShallow(shallow bool) error {
-	if shallow == (v.queue != nil) {
-		return nil
-	}
-	queue := filepath.Join("/sys/block", filepath.Base(v.device), "queue")
-	if !shallow {
-		before := v.queue
-		v.queue = nil
-		return writeQueue(queue, before)
-	}
-	before := map[string]string{}
-	for name := range shallowQueue {
-		content, err := os.ReadFile(filepath.Join(queue, name))
-		if err != nil {
-			return fmt.Errorf("look at the queue of %s: %w", v.device, err)
-		}
-		before[name] = strings.TrimSpace(string(content))
-	}
-	v.queue = before
-	return writeQueue(queue, shallowQueue)
-}
-
-func writeQueue(dir string, settings map[string]string) error {
-	for name, value := range settings {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("change the queue of a volume's device: %w", err)
-		}
-	}
-	return nil
 }
 
 // podOf gives the UID of the pod for which kubelet mounts a volume at path;

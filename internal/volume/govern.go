@@ -65,8 +65,6 @@ type governed struct {
 	pods    []string
 	stat    deviceStat
 	groups  map[string]*governedGroup
-	// queue is what the device's queue was before it was made shallow.
-	queue map[string]string
 }
 
 // governedGroup is a cgroup that may send requests to a volume.

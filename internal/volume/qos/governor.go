@@ -24,9 +24,6 @@ type Held struct {
 	ID string
 	// Limits of its flows, in the order of Observed.
 	Limits []Limit
-	// Shallow: its device may have few and small requests on their way at once, so
-	// that those of others need not queue behind them.
-	Shallow bool
 	// Back: it is held back below its own maximum, for others.
 	Back bool
 }
@@ -160,7 +157,7 @@ func (g *Governor) hold(v Observed, neighbours int) Held {
 	held := Held{ID: v.ID}
 	if g.held && g.yields(v) {
 		part := g.allowance / float64(neighbours)
-		held.Back, held.Shallow = true, true
+		held.Back = true
 		iops = tighter(iops, int64(max(part*float64(g.Envelope.IOPS()), secure*float64(v.Parameters.MinIOPS))))
 		throughput = tighter(throughput, int64(max(part*float64(g.Envelope.Throughput()), secure*float64(v.Parameters.MinThroughput))))
 	}
