@@ -76,15 +76,19 @@ func (r *record) secured(promised Parameters) bool {
 // debt is by how much a volume exceeded its maximum of late, which can happen
 // in the moment before a limit follows a change. It is paid back at once. The
 // kernel lets a large request wait, and then lets it go whole: so what was not
-// used in the last second counts against it.
+// used in the last moment counts against it.
 type debt struct{ owed float64 }
+
+// unused is for how long a right that was not used can be used later: no longer
+// than makes a difference to what a volume does in some seconds.
+const unused = 0.2 // seconds
 
 func (d *debt) add(elapsed time.Duration, rate float64, maximum int64) {
 	if maximum == 0 {
 		d.owed = 0
 		return
 	}
-	d.owed = max(d.owed+(rate-float64(maximum))*elapsed.Seconds(), -float64(maximum))
+	d.owed = max(d.owed+(rate-float64(maximum))*elapsed.Seconds(), -unused*float64(maximum))
 }
 
 // budget is what the volume may do a second now: its maximum, or half of it while
