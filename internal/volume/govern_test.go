@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,17 +82,24 @@ func TestMaximum(t *testing.T) {
 	load.Stderr = os.Stderr
 	must(t, load.Start())
 
-	var samples []int64
-	begun := time.Now()
-	for time.Since(begun) < 15*time.Second {
-		samples = append(samples, moved(t, p, r.ID))
-		time.Sleep(100 * time.Millisecond)
+	type sample struct {
+		at    time.Duration
+		bytes int64
 	}
-	for i := range len(samples) - 50 {
-		rate := float64(samples[i+50]-samples[i]) / 5 / float64(maximum)
-		direct := i+50 < 90 // then the cache lets nothing through for a while, and much at once
+	var samples []sample
+	for begun := time.Now(); time.Since(begun) < 15*time.Second; time.Sleep(100 * time.Millisecond) {
+		samples = append(samples, sample{time.Since(begun), moved(t, p, r.ID)})
+	}
+	for i, from := range samples {
+		n := slices.IndexFunc(samples[i:], func(s sample) bool { return s.at-from.at >= 5*time.Second })
+		if n < 0 {
+			break
+		}
+		to := samples[i+n]
+		rate := float64(to.bytes-from.bytes) / (to.at - from.at).Seconds() / float64(maximum)
+		direct := to.at < 9*time.Second // then the cache lets nothing through for a while, and much at once
 		if rate > 1.05 || direct && rate < 0.9 {
-			t.Errorf("in the 5 s from %.1f s on it did %.0f %% of its maximum", float64(i)/10, 100*rate)
+			t.Errorf("from %v to %v it did %.0f %% of its maximum", from.at, to.at, 100*rate)
 		}
 	}
 	// What waits for its turn need not wait any more.
