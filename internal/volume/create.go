@@ -103,14 +103,23 @@ func (p *Pool) allocateAdmitted(image string, size, growth int64) error {
 	return p.admitted(growth, func() error { return allocate(image, size) })
 }
 
+// lockSpace keeps others from taking of what the pool has to give: bytes and
+// performance.
+func (p *Pool) lockSpace() (unlock func(), err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), spacePatience)
+	defer cancel()
+	if unlock, err = lock(ctx, p.dir, spaceLock); err != nil {
+		return nil, fmt.Errorf("take from the pool: %w", err)
+	}
+	return unlock, nil
+}
+
 // admitted lets somebody take so many bytes from the pool, unless that would touch
 // the pool's reserve.
 func (p *Pool) admitted(bytes int64, take func() error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), spacePatience)
-	defer cancel()
-	unlock, err := lock(ctx, p.dir, spaceLock)
+	unlock, err := p.lockSpace()
 	if err != nil {
-		return fmt.Errorf("take space from the pool: %w", err)
+		return err
 	}
 	defer unlock()
 	available, err := p.Available()

@@ -2,13 +2,9 @@ package volume
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/moby/sys/mountinfo"
 
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
@@ -128,29 +124,4 @@ func (g *governing) forget(v *governed) {
 	for _, name := range v.groupNames() {
 		_ = g.pool.throttle.set(name, v.number, qos.Limit{}, qos.Limit{}) // the group may be gone
 	}
-}
-
-// podOf gives the UID of the pod for which kubelet mounts a volume at path;
-// empty if it does not.
-func podOf(path string) string {
-	parts := strings.Split(path, "/")
-	for i := range parts[:max(len(parts)-2, 0)] {
-		if parts[i] == "pods" && strings.HasPrefix(parts[i+2], "volume") {
-			return parts[i+1]
-		}
-	}
-	if n := len(parts); n > 3 && parts[n-3] == "publish" {
-		return parts[n-1] // a raw block volume
-	}
-	return ""
-}
-
-// mountedNumber gives the number of the device of a mount, or of the one whose
-// node is mounted.
-func mountedNumber(m *mountinfo.Info) string {
-	if m.FSType == "devtmpfs" {
-		number, _ := deviceNumber(m.Root) // empty matches no device
-		return number
-	}
-	return fmt.Sprintf("%d:%d", m.Major, m.Minor)
 }

@@ -33,9 +33,5 @@ func (p *Pool) Envelope() (qos.Envelope, error) {
 }
 
 func (p *Pool) writeEnvelope(e qos.Envelope) error {
-	data, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		return err
-	}
-	return replaceFile(filepath.Join(p.dir, envelopeFile), append(data, '\n'))
+	return writeJSON(filepath.Join(p.dir, envelopeFile), e)
 }

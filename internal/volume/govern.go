@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/moby/sys/mountinfo"
 	"k8s.io/klog/v2"
 
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
@@ -85,10 +84,6 @@ func (g *governing) survey() error {
 	if err != nil {
 		return err
 	}
-	pods, err := podsByDevice()
-	if err != nil {
-		return err
-	}
 	present := map[string]bool{}
 	var failed []error
 	for _, l := range loops {
@@ -108,7 +103,7 @@ func (g *governing) survey() error {
 			v.stat, _ = readDeviceStat(l.device) // else it shows as a first, large step
 			g.volumes[id] = v
 		}
-		v.quality, v.pods = r.Quality, pods[number]
+		v.quality = r.Quality
 		present[id] = true
 	}
 	for id, v := range g.volumes {
@@ -117,28 +112,36 @@ func (g *governing) survey() error {
 			delete(g.volumes, id)
 		}
 	}
+	if g.anyLimits() {
+		failed = append(failed, g.findPods())
+	}
 	return errors.Join(failed...)
 }
 
-// podsByDevice finds the pods that have a device, by the paths at which kubelet
-// mounts volumes for them.
-func podsByDevice() (map[string][]string, error) {
-	pods := map[string][]string{}
-	mounts, err := mountinfo.GetMounts(nil)
-	for _, m := range mounts {
-		if uid := podOf(m.Mountpoint); uid != "" {
-			number := mountedNumber(m)
-			if !slices.Contains(pods[number], uid) {
-				pods[number] = append(pods[number], uid)
-			}
+// anyLimits says whether there is anything to see to.
+func (g *governing) anyLimits() bool {
+	for _, v := range g.volumes {
+		if v.quality != (qos.Parameters{}) || v.limited() {
+			return true
 		}
 	}
-	return pods, err
+	return false
+}
+
+func (g *governing) findPods() error {
+	pods, err := podsByDevice()
+	if err != nil {
+		return err
+	}
+	for _, v := range g.volumes {
+		v.pods = pods[v.number]
+	}
+	return nil
 }
 
 // look is one round: observe, decide, enforce.
 func (g *governing) look(ctx context.Context, elapsed time.Duration) {
-	if !slices.ContainsFunc(slices.Collect(maps.Values(g.volumes)), func(v *governed) bool { return v.quality != (qos.Parameters{}) || v.limited() }) {
+	if !g.anyLimits() {
 		return
 	}
 	var observed []qos.Observed

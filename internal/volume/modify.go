@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -40,11 +39,9 @@ func (p *Pool) promise(dir string, r Record, had qos.Parameters) error {
 	if !r.Quality.Guaranteed() {
 		return writeRecord(dir, r)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), spacePatience)
-	defer cancel()
-	unlock, err := lock(ctx, p.dir, spaceLock)
+	unlock, err := p.lockSpace()
 	if err != nil {
-		return fmt.Errorf("take performance from the pool: %w", err)
+		return err
 	}
 	defer unlock()
 	ledger, err := p.ledgerWithout(r.ID)

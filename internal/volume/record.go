@@ -49,34 +49,49 @@ type Record struct {
 	Source Source `json:"source,omitzero"`
 }
 
+func (r Record) version() int { return r.Version }
+
 func readRecord(dir string) (Record, error) {
-	path := filepath.Join(dir, recordFile)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Record{}, fmt.Errorf("%w: there is no %s", ErrNotFound, path)
-	}
-	if err != nil {
+	var r Record
+	if err := readVersioned(filepath.Join(dir, recordFile), "volume", recordVersion, &r); err != nil {
 		return Record{}, err
 	}
-	var r Record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return Record{}, fmt.Errorf("volume record %s is damaged (%w); its data in %s is untouched", path, err, imageFile)
-	}
-	if r.Version > recordVersion {
-		return Record{}, fmt.Errorf("volume record %s has version %d, this Mainstay knows up to %d: run a newer one", path, r.Version, recordVersion)
-	}
 	return r, nil
+}
+
+// readVersioned reads the record of something whose data lies beside it. One of a
+// version later than known is refused.
+func readVersioned(path, of string, known int, into interface{ version() int }) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no %s", ErrNotFound, path)
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s record %s is damaged (%w); its data in %s is untouched", of, path, err, imageFile)
+	}
+	if into.version() > known {
+		return fmt.Errorf("%s record %s has version %d, this Mainstay knows up to %d: run a newer one", of, path, into.version(), known)
+	}
+	return nil
 }
 
 // writeRecord replaces the record in dir so that a reader, or a crash, sees
 // either the old one or the new one whole.
 func writeRecord(dir string, r Record) error {
 	r.Version = recordVersion
-	data, err := json.MarshalIndent(r, "", "  ")
+	return writeJSON(filepath.Join(dir, recordFile), r)
+}
+
+// writeJSON replaces the file at path by one that people can read, too.
+func writeJSON(path string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, recordFile), append(data, '\n'))
+	return replaceFile(path, append(data, '\n'))
 }
 
 // replaceFile gives the file at path another content, all at once.

@@ -1,11 +1,6 @@
 package volume
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -51,33 +46,17 @@ func snapshotOf(r Record, id string, taken time.Time, frozen time.Duration) Snap
 	}
 }
 
+func (s Snapshot) version() int { return s.Version }
+
 func readSnapshot(dir string) (Snapshot, error) {
-	path := filepath.Join(dir, snapshotRecordFile)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Snapshot{}, fmt.Errorf("%w: there is no %s", ErrNotFound, path)
-	}
-	if err != nil {
-		return Snapshot{}, err
-	}
 	var s Snapshot
-	if err := json.Unmarshal(data, &s); err != nil {
-		return Snapshot{}, fmt.Errorf("snapshot record %s is damaged (%w); its data in %s is untouched", path, err, imageFile)
-	}
-	if s.Version > snapshotRecordVersion {
-		return Snapshot{}, fmt.Errorf("snapshot record %s has version %d, this Mainstay knows up to %d: run a newer one", path, s.Version, snapshotRecordVersion)
+	if err := readVersioned(filepath.Join(dir, snapshotRecordFile), "snapshot", snapshotRecordVersion, &s); err != nil {
+		return Snapshot{}, err
 	}
 	return s, nil
 }
 
 // writeSnapshot completes a snapshot's directory, which has no name yet.
 func writeSnapshot(dir string, s Snapshot) error {
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := writeFileSynced(filepath.Join(dir, snapshotRecordFile), append(data, '\n')); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return writeJSON(filepath.Join(dir, snapshotRecordFile), s)
 }

@@ -97,22 +97,8 @@ func (c *caches) set(key types.NamespacedName) client.Object {
 // podsAndOrphans returns the pods that the set controls and those of its
 // namespace that nobody controls.
 func (c *caches) podsAndOrphans(set petset.Set) ([]*corev1.Pod, error) {
-	owner := &metav1.OwnerReference{Kind: set.Kind.Kind, Name: set.Name, UID: set.UID}
-	own, err := c.pods.GetIndexer().ByIndex(kubecontroller.PodControllerIndex, kubecontroller.PodControllerIndexKey(set.Namespace, owner))
-	if err != nil {
-		return nil, err
-	}
-	orphans, err := c.pods.GetIndexer().ByIndex(kubecontroller.PodControllerIndex, kubecontroller.PodControllerIndexKey(set.Namespace, nil))
-	if err != nil {
-		return nil, err
-	}
-	pods := make([]*corev1.Pod, 0, len(own)+len(orphans))
-	for _, found := range [][]any{own, orphans} {
-		for _, obj := range found {
-			pods = append(pods, obj.(*corev1.Pod))
-		}
-	}
-	return pods, nil
+	owner := &metav1.ObjectMeta{Namespace: set.Namespace, Name: set.Name, UID: set.UID}
+	return kubecontroller.FilterPodsByOwner(c.pods.GetIndexer(), owner, set.Kind.Kind, true)
 }
 
 // claim returns nil when there is none.

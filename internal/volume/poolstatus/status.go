@@ -1,7 +1,6 @@
 package poolstatus
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -26,8 +25,8 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 	status := v1alpha1.PoolStatus{
 		Capacity: bytes(o.capacity), Available: bytes(o.available),
 		VolumeCount: int32(len(o.records)),
-		Left:        v1alpha1.PoolPromise{IOPS: iops, Throughput: bytes(throughput), Share: percent(max(qos.Promisable-o.ledger.Owed(), 0))},
-		Promised:    v1alpha1.PoolPromise{Share: percent(o.ledger.Owed())},
+		Left:        v1alpha1.PoolPromise{IOPS: iops, Throughput: bytes(throughput), Share: qos.Percent(max(qos.Promisable-o.ledger.Owed(), 0))},
+		Promised:    v1alpha1.PoolPromise{Share: qos.Percent(o.ledger.Owed())},
 	}
 	if e := o.ledger.Envelope; !e.Measured.IsZero() {
 		status.Envelope = &v1alpha1.PoolEnvelope{
@@ -70,5 +69,3 @@ func ifAny(n int64) *resource.Quantity {
 	}
 	return bytes(n)
 }
-
-func percent(part float64) string { return fmt.Sprintf("%.0f %%", 100*part) }

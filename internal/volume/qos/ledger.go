@@ -56,8 +56,8 @@ func (l Ledger) Admit(had, wants Parameters) error {
 	case l.Owed()+share > Promisable:
 		iops, throughput := l.Left()
 		return fmt.Errorf("%w: wanted are %s, %s of what it can do; left are %s or %s a second, %s of %s (it was measured to do %d IOPS or %s a second, and a fifth is never promised)",
-			ErrNoPerformance, wants.describeMinima(), percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(throughput),
-			percent(max(Promisable-l.Owed(), 0)), percent(Promisable), l.Envelope.IOPS(), bytesText(l.Envelope.Throughput()))
+			ErrNoPerformance, wants.describeMinima(), Percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(throughput),
+			Percent(max(Promisable-l.Owed(), 0)), Percent(Promisable), l.Envelope.IOPS(), bytesText(l.Envelope.Throughput()))
 	}
 	return nil
 }
@@ -73,6 +73,7 @@ func (p Parameters) describeMinima() string {
 	return strings.Join(parts, " and ")
 }
 
-func percent(part float64) string { return fmt.Sprintf("%.0f %%", 100*part) }
+// Percent writes a part of an envelope for people.
+func Percent(part float64) string { return fmt.Sprintf("%.0f %%", 100*part) }
 
 func bytesText(n int64) string { return resource.NewQuantity(n, resource.BinarySI).String() }
