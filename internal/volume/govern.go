@@ -54,6 +54,8 @@ type governing struct {
 	pool     *Pool
 	governor qos.Governor
 	volumes  map[string]*governed // by ID
+	// resting: there was nothing to see to, and nobody has looked.
+	resting bool
 }
 
 // governed is an attached volume.
@@ -98,6 +100,9 @@ func (g *governing) survey() error {
 			continue // detached meanwhile
 		}
 		v := g.volumes[id]
+		if v != nil && v.device != l.device {
+			g.forget(v)
+		}
 		if v == nil || v.device != l.device {
 			v = &governed{device: l.device, number: number, groups: map[string]*governedGroup{}}
 			v.stat, _ = readDeviceStat(l.device) // else it shows as a first, large step
@@ -142,6 +147,16 @@ func (g *governing) findPods() error {
 // look is one round: observe, decide, enforce.
 func (g *governing) look(ctx context.Context, elapsed time.Duration) {
 	if !g.anyLimits() {
+		g.resting = true
+		return
+	}
+	if g.resting {
+		// What was done meanwhile was done under no limit, and not in this moment.
+		for _, v := range g.volumes {
+			v.stat, _ = readDeviceStat(v.device) // else it shows as a first, large step
+			clear(v.groups)
+		}
+		g.resting = false
 		return
 	}
 	var observed []qos.Observed

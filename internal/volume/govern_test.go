@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // container makes a cgroup such as kubelet makes one for a container of the pod,
@@ -64,7 +62,7 @@ func TestMaximum(t *testing.T) {
 		t.Skip(p.cannotThrottle)
 	}
 	const maximum, uid = 8 << 20, "0b0e6d1c-1111-2222-3333-444455556666"
-	r := mustCreate(t, p, Spec{Name: "limited", RequiredBytes: 128 * mib, FileSystem: Ext4, Quality: qos.Parameters{MaxThroughput: maximum}})
+	r := mustCreate(t, p, Spec{Name: "limited", RequiredBytes: 128 * mib, FileSystem: Ext4})
 	target := filepath.Join(dir, "pods", uid, "volumes", "mount")
 	must(t, p.Stage(context.Background(), r.ID, filepath.Join(dir, "staging"), nil))
 	must(t, p.Publish(Publication{ID: r.ID, StagingPath: filepath.Join(dir, "staging"), TargetPath: target}))
@@ -75,6 +73,10 @@ func TestMaximum(t *testing.T) {
 
 	run := container(t, p, uid)
 	file := filepath.Join(target, "file")
+	// What is written before there is a maximum does not count against it.
+	must(t, run("dd if=/dev/zero of="+file+" bs=1M count=64 oflag=direct status=none").Run())
+	_, err := p.Modify(r.ID, map[string]string{"maxThroughput": fmt.Sprint(maximum)})
+	must(t, err)
 	write := "timeout 5 sh -c 'while :; do dd if=/dev/zero of=" + file + " bs=64k count=1000 conv=notrunc oflag=direct status=none; done'"
 	read := "timeout 5 sh -c 'while :; do dd of=/dev/null if=" + file + " bs=64k iflag=direct status=none; done'"
 	buffered := "timeout 5 sh -c 'while :; do dd if=/dev/zero of=" + file + "2 bs=64k count=500 status=none; sync -f " + file + "2; done'"
@@ -103,7 +105,7 @@ func TestMaximum(t *testing.T) {
 		}
 	}
 	// What waits for its turn need not wait any more.
-	_, err := p.Modify(r.ID, map[string]string{"maxThroughput": "0"})
+	_, err = p.Modify(r.ID, map[string]string{"maxThroughput": "0"})
 	must(t, err)
 	must(t, load.Wait())
 }

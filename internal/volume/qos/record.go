@@ -83,12 +83,17 @@ type debt struct{ owed float64 }
 // than makes a difference to what a volume does in some seconds.
 const unused = 0.2 // seconds
 
+// repaid is for how long at most a volume has to make up for what it exceeded: a
+// look that came late must not slow it down for minutes.
+const repaid = 1.0 // seconds
+
 func (d *debt) add(elapsed time.Duration, rate float64, maximum int64) {
 	if maximum == 0 {
 		d.owed = 0
 		return
 	}
-	d.owed = max(d.owed+(rate-float64(maximum))*elapsed.Seconds(), -unused*float64(maximum))
+	owed := d.owed + (rate-float64(maximum))*elapsed.Seconds()
+	d.owed = min(max(owed, -unused*float64(maximum)), repaid*float64(maximum))
 }
 
 // budget is what the volume may do a second now: its maximum, or half of it while
