@@ -96,7 +96,7 @@ func runOurs(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := controller.Add(manager, controller.Options{StatefulSets: true}); err != nil {
+	if err := controller.Add(ctx, manager, controller.Options{StatefulSets: true}); err != nil {
 		return err
 	}
 	go func() {

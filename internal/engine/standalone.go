@@ -63,7 +63,7 @@ func (s Standalone) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	replica, err := s.newManager(access, lease)
+	replica, err := s.newManager(ctx, access, lease)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func defaultLeaseNamespace(kubeconfig string) string {
 	return "kube-system"
 }
 
-func (s Standalone) newManager(access *rest.Config, lease resourcelock.Interface) (manager.Manager, error) {
+func (s Standalone) newManager(ctx context.Context, access *rest.Config, lease resourcelock.Interface) (manager.Manager, error) {
 	replica, err := ctrl.NewManager(access, ctrl.Options{
 		LeaderElection:                      true,
 		LeaderElectionResourceLockInterface: lease,
@@ -126,7 +126,7 @@ func (s Standalone) newManager(access *rest.Config, lease resourcelock.Interface
 	if err != nil {
 		return nil, err
 	}
-	if err := petsetcontroller.Add(replica, petsetcontroller.Options{PetSets: true}); err != nil {
+	if err := petsetcontroller.Add(ctx, replica, petsetcontroller.Options{PetSets: true}); err != nil {
 		return nil, fmt.Errorf("controller of PetSets: %w", err)
 	}
 	if err := replica.AddHealthzCheck("ping", healthz.Ping); err != nil {

@@ -11,11 +11,14 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	apps "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
@@ -26,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 // The least that the controller may do. controller-gen makes cluster roles of
@@ -69,7 +73,7 @@ const maxRetryDelay = 30 * time.Second
 type Options struct {
 	// StatefulSets are looked after. Nobody else may do so.
 	StatefulSets bool
-	// PetSets are looked after. Their definition must be there.
+	// PetSets are looked after. Their definition must be there, or come.
 	PetSets bool
 	// MaxConcurrentReconciles is how many sets are worked on at once; 8 when
 	// zero.
@@ -81,8 +85,9 @@ type Options struct {
 
 // Add puts the controller into a manager whose cache holds the whole cluster.
 // The manager's rest.Config should allow many requests per second: every limit
-// there is time that users wait for their pets.
-func Add(mgr ctrl.Manager, options Options) error {
+// there is time that users wait for their pets. Add waits, as long as the context
+// lasts, until the API server serves PetSets.
+func Add(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if options.MaxConcurrentReconciles == 0 {
 		options.MaxConcurrentReconciles = 8
 	}
@@ -94,22 +99,25 @@ func Add(mgr ctrl.Manager, options Options) error {
 		return fmt.Errorf("client of the set controllers: %w", err)
 	}
 	if options.StatefulSets {
-		if err := addKind(mgr, options, statefulSets{client}, client); err != nil {
+		if err := addKind(ctx, mgr, options, statefulSets{client}, client); err != nil {
 			return err
 		}
 	}
 	if !options.PetSets {
 		return nil
 	}
-	sets, err := newPetSets(mgr)
+	sets, err := newPetSets(ctx, mgr)
 	if err != nil {
 		return err
 	}
-	return addKind(mgr, options, sets, client)
+	return addKind(ctx, mgr, options, sets, client)
 }
 
-func newPetSets(mgr ctrl.Manager) (petSets, error) {
+func newPetSets(ctx context.Context, mgr ctrl.Manager) (petSets, error) {
 	if err := v1alpha1.AddToScheme(mgr.GetScheme()); err != nil {
+		return petSets{}, err
+	}
+	if err := waitForPetSets(ctx, mgr.GetRESTMapper()); err != nil {
 		return petSets{}, err
 	}
 	config := rest.CopyConfig(mgr.GetConfig())
@@ -118,13 +126,27 @@ func newPetSets(mgr ctrl.Manager) (petSets, error) {
 	if err != nil {
 		return petSets{}, fmt.Errorf("client of the PetSet controller: %w", err)
 	}
-	neighbours, err := informerOf(context.Background(), mgr.GetCache(), &apps.StatefulSet{})
+	neighbours, err := informerOf(ctx, mgr.GetCache(), &apps.StatefulSet{})
 	return petSets{direct, neighbours}, err
 }
 
-func addKind(mgr ctrl.Manager, options Options, kind kind, client kubernetes.Interface) error {
+// waitForPetSets asks who will be asked later: an API server tells of a new kind in
+// several places, in some of them later than in others.
+func waitForPetSets(ctx context.Context, kinds meta.RESTMapper) error {
+	var unknown error
+	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(context.Context) (bool, error) {
+		_, unknown = kinds.RESTMapping(petset.PetSetKind.GroupKind(), petset.PetSetKind.Version)
+		return unknown == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("the API server does not serve PetSets: %w", errors.Join(unknown, err))
+	}
+	return nil
+}
+
+func addKind(ctx context.Context, mgr ctrl.Manager, options Options, kind kind, client kubernetes.Interface) error {
 	name := kind.controllerName()
-	caches, err := newCaches(context.Background(), kind, mgr.GetCache())
+	caches, err := newCaches(ctx, kind, mgr.GetCache())
 	if err != nil {
 		return fmt.Errorf("caches of the %s: %w", name, err)
 	}

@@ -68,7 +68,7 @@ func startController(t *testing.T, client *rest.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Add(manager, Options{StatefulSets: true, PetSets: true}); err != nil {
+	if err := Add(t.Context(), manager, Options{StatefulSets: true, PetSets: true}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
