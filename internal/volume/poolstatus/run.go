@@ -98,7 +98,7 @@ func create(ctx context.Context, cluster client.Client, c Config) (*v1alpha1.Poo
 		ObjectMeta: metav1.ObjectMeta{Name: c.NodeName, OwnerReferences: []metav1.OwnerReference{
 			{APIVersion: "v1", Kind: "Node", Name: node.Name, UID: node.UID},
 		}},
-		Spec: v1alpha1.PoolSpec{NodeName: c.NodeName, Directory: c.Pool.Dir()},
+		Spec: v1alpha1.PoolSpec{NodeName: c.NodeName, Name: volume.DefaultPool, Directory: c.Pool.Dir()},
 	}
 	return pool, cluster.Create(ctx, pool)
 }
