@@ -27,7 +27,7 @@ func Clean(ctx context.Context, dataDir string) error {
 		stopSandboxes(ctx, paths),
 		containerd{paths}.stop(ctx),
 		killCgroup(ctx, name),
-		driver.Cleanup(paths.Pool(), paths.Kubelet()),
+		driver.Cleanup(paths.Pool(), paths.pools(), paths.Kubelet()),
 		unmountAll(paths),
 		removeDevice(name),
 		removeTables(ctx, name),
@@ -35,7 +35,8 @@ func Clean(ctx context.Context, dataDir string) error {
 	)
 }
 
-// Purge removes the data as well. What it removes is gone for good.
+// Purge removes the data as well. What it removes is gone for good. Pools outside of
+// the data directory keep theirs.
 func Purge(ctx context.Context, dataDir string) error {
 	if err := Clean(ctx, dataDir); err != nil {
 		return err
@@ -118,7 +119,8 @@ func removeCgroupTree(directory string) error {
 	return nil
 }
 
-// unmountAll unmounts everything below the data directory, the deepest first.
+// unmountAll unmounts everything below the data directory, the deepest first, but
+// for pools: one that would not go is in use, and must stay in sight.
 func unmountAll(paths Paths) error {
 	mounts, err := mountsBelow(paths.DataDir)
 	if err != nil {
@@ -126,6 +128,9 @@ func unmountAll(paths Paths) error {
 	}
 	var failures []error
 	for i := len(mounts) - 1; i >= 0; i-- {
+		if filepath.Dir(mounts[i]) == paths.pools() {
+			continue
+		}
 		err := unix.Unmount(mounts[i], 0)
 		if errors.Is(err, unix.EBUSY) {
 			err = unix.Unmount(mounts[i], unix.MNT_DETACH)

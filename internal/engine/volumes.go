@@ -20,8 +20,8 @@ func runVolumes(ctx context.Context, config Config, paths Paths, api lifeline) e
 	}
 	access.Wrap(api.wrap)
 	return driver.Run(ctx, driver.Config{
-		NodeName: config.NodeName, Version: Version, PoolDir: paths.Pool(), KubeletDir: paths.Kubelet(),
-		SocketDir: paths.csi(), RESTConfig: access,
+		NodeName: config.NodeName, Version: Version, KubeletDir: paths.Kubelet(),
+		Pools: config.places(paths), PoolStateDir: paths.pools(), SocketDir: paths.csi(), RESTConfig: access,
 	})
 }
 

@@ -29,10 +29,14 @@ func (p *Pool) Govern(ctx context.Context) error {
 	ticks := time.NewTicker(look)
 	defer ticks.Stop()
 	last := time.Now()
+	told := ""
 	for surveyed := (time.Time{}); ; {
 		now := time.Now()
 		if now.Sub(surveyed) >= survey {
-			if err := g.survey(); err != nil {
+			if err := g.survey(); err == nil {
+				told = ""
+			} else if err.Error() != told {
+				told = err.Error()
 				klog.FromContext(ctx).Error(err, "Cannot look after the quality of service of all volumes", "pool", p.dir)
 			}
 			surveyed = now

@@ -1,11 +1,16 @@
 package volume
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+	utilexec "k8s.io/utils/exec"
 )
 
 // DefaultPool is the name of the pool that every node has.
@@ -60,4 +65,27 @@ func CheckPlaces(places []Place) error {
 func within(path, dir string) bool {
 	relative, err := filepath.Rel(dir, path)
 	return err == nil && filepath.IsLocal(relative)
+}
+
+// Check refuses a place that cannot become a pool, or be found to be the pool of
+// that name, and changes nothing.
+func (p Place) Check(ctx context.Context) error {
+	s, err := os.Stat(p.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("pool %s: there is no %s: make the directory, or mount its disk there", p.Name, p.Path)
+	case err != nil:
+		return fmt.Errorf("pool %s: %w", p.Name, err)
+	case s.IsDir():
+		content, err := lookInto(p.Path)
+		if err == nil {
+			_, err = recognize(content, identity{Name: p.Name}, p.Path)
+		}
+		return err
+	}
+	content, err := examine(ctx, utilexec.New(), p.Path)
+	if err == nil {
+		_, err = mustFormat(content, identity{Name: p.Name}, p.Path)
+	}
+	return err
 }

@@ -54,6 +54,22 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 	return status
 }
 
+// unusableStatus is that of a pool that cannot be used: what was known of it last,
+// of which nothing is left for others.
+func unusableStatus(last v1alpha1.PoolStatus) v1alpha1.PoolStatus {
+	status := *last.DeepCopy()
+	status.Available, status.Left = bytes(0), v1alpha1.PoolPromise{}
+	return status
+}
+
+// ready is the condition that says whether a pool can be used.
+func ready(unusable error) metav1.Condition {
+	if unusable != nil {
+		return metav1.Condition{Type: v1alpha1.PoolReady, Status: metav1.ConditionFalse, Reason: "Unusable", Message: unusable.Error()}
+	}
+	return metav1.Condition{Type: v1alpha1.PoolReady, Status: metav1.ConditionTrue, Reason: "Usable"}
+}
+
 // bytes are for people: above a mebibyte only whole ones count.
 func bytes(n int64) *resource.Quantity {
 	const mebi = 1 << 20
