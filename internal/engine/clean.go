@@ -119,8 +119,8 @@ func removeCgroupTree(directory string) error {
 	return nil
 }
 
-// unmountAll unmounts everything below the data directory, the deepest first, but
-// for pools: one that would not go is in use, and must stay in sight.
+// unmountAll unmounts everything below the data directory, the deepest first. A pool
+// that is in use stays in sight.
 func unmountAll(paths Paths) error {
 	mounts, err := mountsBelow(paths.DataDir)
 	if err != nil {
@@ -128,11 +128,8 @@ func unmountAll(paths Paths) error {
 	}
 	var failures []error
 	for i := len(mounts) - 1; i >= 0; i-- {
-		if filepath.Dir(mounts[i]) == paths.pools() {
-			continue
-		}
 		err := unix.Unmount(mounts[i], 0)
-		if errors.Is(err, unix.EBUSY) {
+		if errors.Is(err, unix.EBUSY) && filepath.Dir(mounts[i]) != paths.pools() {
 			err = unix.Unmount(mounts[i], unix.MNT_DETACH)
 		}
 		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {

@@ -161,12 +161,19 @@ func requireEntries(t *testing.T, dir string, want []os.DirEntry) {
 func TestPoolIsReadOnly(t *testing.T) {
 	d := newDisk(t, "ext4", 128*mib)
 	p := populated(t, d)
+	must(t, os.Mkdir(filepath.Join(d.path, creatingPrefix+"dead"), 0o700)) // an operation was killed
 	run(t, "mount", "-o", "remount,ro", d.path)
+	again, err := Open(d.path)
+	must(t, err)
+	requireRefused(t, again, d.dir, demands()[:1], ErrUnusable, "read-only")
 	requireRefused(t, p, d.dir, demands(), ErrUnusable, "read-only")
 	if records, err := p.List(); err != nil || len(records) != 1 {
 		t.Errorf("the pool lists %v (%v)", records, err)
 	}
 	run(t, "mount", "-o", "remount,rw", d.path)
+	_, err = Open(d.path)
+	must(t, err)
+	requireContent(t, p, snapshotPrefix+"s", lostAndFound, "v")
 	path := mounted(t, p, d.dir, "v")
 	must(t, os.WriteFile(filepath.Join(path, "row"), []byte("written"), 0o600))
 }

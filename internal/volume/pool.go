@@ -88,7 +88,11 @@ func newPool(is identity, dir string) *Pool {
 // tidy undoes what operations that were killed have left.
 func (p *Pool) tidy() error {
 	// A volume that stayed frozen would hold its pod for ever.
-	return errors.Join(p.thawAbandoned(), p.sweep())
+	thawed := p.thawAbandoned()
+	if p.writable() != nil {
+		return thawed // what is half made stays until it can be removed
+	}
+	return errors.Join(thawed, p.sweep())
 }
 
 // sweep removes half made and half deleted volumes. A directory with a

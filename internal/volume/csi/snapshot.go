@@ -88,6 +88,9 @@ func (c controller) ListSnapshots(_ context.Context, r *spec.ListSnapshotsReques
 func (c controller) wantedSnapshots(r *spec.ListSnapshotsRequest) ([]*spec.Snapshot, error) {
 	if handle := r.GetSnapshotId(); handle != "" {
 		pool, id, err := c.driver.Pools.Of(handle)
+		if errors.Is(err, volume.ErrNoPool) {
+			return nil, nil // it is another node's
+		}
 		if err != nil {
 			return nil, err
 		}

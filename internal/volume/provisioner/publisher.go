@@ -57,7 +57,10 @@ func (p *capacityPublisher) lookAgain() {
 // watch looks again whenever a class comes or goes.
 func (p *capacityPublisher) watch(classes cache.SharedIndexInformer) error {
 	_, err := classes.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { p.lookAgain() },
+		AddFunc: func(any) {
+			p.lookAgain()
+			time.AfterFunc(classSettles, p.lookAgain) // when all nodes have done so
+		},
 		DeleteFunc: func(any) { p.lookAgain() },
 	})
 	return err
