@@ -195,23 +195,36 @@ func (c *cluster) pod(name, class, attributes string) {
 	c.must(err)
 }
 
-// lands returns the node that a pod was sent to, and plays the driver of that node.
+// lands returns the node to which the scheduler gave a pod's claim, and plays the
+// driver of that node.
 func (c *cluster) lands(name string) (node string) {
 	c.Helper()
-	c.eventually("pod "+name+" is scheduled", func() error {
+	c.eventually("a node is chosen for "+name, func() error {
 		claim, err := c.client.CoreV1().PersistentVolumeClaims("default").Get(c.Context(), name, meta.GetOptions{})
 		c.must(err)
-		if selected := claim.Annotations["volume.kubernetes.io/selected-node"]; selected != "" && claim.Spec.VolumeName == "" {
-			c.provision(claim, selected)
+		if node = claim.Annotations["volume.kubernetes.io/selected-node"]; node == "" {
+			return errors.New("the claim has none")
 		}
-		pod, err := c.client.CoreV1().Pods("default").Get(c.Context(), name, meta.GetOptions{})
-		c.must(err)
-		if node = pod.Spec.NodeName; node == "" {
-			return fmt.Errorf("it waits: %v", pod.Status.Conditions)
-		}
+		c.provision(claim, node)
 		return nil
 	})
 	return node
+}
+
+// allBound waits until every pod is on the node that was chosen. Upstream looks
+// only once a second whether a claim is bound.
+func (c *cluster) allBound() {
+	c.Helper()
+	c.eventually("every pod is on a node", func() error {
+		pods, err := c.client.CoreV1().Pods("default").List(c.Context(), meta.ListOptions{})
+		c.must(err)
+		for _, pod := range pods.Items {
+			if pod.Spec.NodeName == "" {
+				return fmt.Errorf("pod %s waits: %v", pod.Name, pod.Status.Conditions)
+			}
+		}
+		return nil
+	})
 }
 
 // provision makes the object of a claim's volume, and binds both.

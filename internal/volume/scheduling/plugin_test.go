@@ -1,14 +1,14 @@
 package scheduling
 
 import (
+	"errors"
 	"os"
 	"testing"
 
+	"github.com/go-logr/logr"
 	storage "k8s.io/api/storage/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
-
-	"github.com/go-logr/logr"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 )
@@ -36,7 +36,7 @@ func TestPlacing(t *testing.T) {
 	c.pool("b", 0)
 	c.eventually("the plugin has seen both", func() error {
 		if len(c.plugin.pools.GetStore().List()) != 2 {
-			return os.ErrNotExist
+			return errors.New("not yet")
 		}
 		return nil
 	})
@@ -92,7 +92,7 @@ func TestPlacing(t *testing.T) {
 	c.pool("b", 300, c.volumeOf("first"), c.volumeOf("second"), c.volumeOf("fifth"))
 	c.eventually("the plugin has seen it", func() error {
 		if asks := []ask{wants("v", 0, 1)}; c.plugin.judge("a", asks).left < c.plugin.judge("b", asks).left {
-			return os.ErrNotExist
+			return errors.New("not yet")
 		}
 		return nil
 	})
@@ -100,4 +100,5 @@ func TestPlacing(t *testing.T) {
 	if node := c.lands("sixth"); node != "a" {
 		t.Errorf("700 IOPS are left on a, 500 on b; the pod went to %s", node)
 	}
+	c.allBound()
 }
