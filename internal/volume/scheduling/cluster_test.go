@@ -195,20 +195,35 @@ func (c *cluster) pod(name, class, attributes string) {
 	c.must(err)
 }
 
-// lands returns the node to which the scheduler gave a pod's claim, and plays the
-// driver of that node.
+// lands returns the node that was chosen for a pod's claim, and plays the driver of
+// that node.
 func (c *cluster) lands(name string) (node string) {
 	c.Helper()
-	c.eventually("a node is chosen for "+name, func() error {
-		claim, err := c.client.CoreV1().PersistentVolumeClaims("default").Get(c.Context(), name, meta.GetOptions{})
+	claim, node := c.chosen(name)
+	c.provision(claim, node)
+	return node
+}
+
+// chosen waits until the scheduler has chosen a node for a pod's claim.
+func (c *cluster) chosen(name string) (claim *core.PersistentVolumeClaim, node string) {
+	c.Helper()
+	c.eventually("a node is chosen for "+name, func() (err error) {
+		claim, err = c.client.CoreV1().PersistentVolumeClaims("default").Get(c.Context(), name, meta.GetOptions{})
 		c.must(err)
 		if node = claim.Annotations["volume.kubernetes.io/selected-node"]; node == "" {
 			return errors.New("the claim has none")
 		}
-		c.provision(claim, node)
 		return nil
 	})
-	return node
+	return claim, node
+}
+
+// refuse gives a claim back, as the driver of the node does that was chosen.
+func (c *cluster) refuse(claim *core.PersistentVolumeClaim) {
+	c.Helper()
+	delete(claim.Annotations, "volume.kubernetes.io/selected-node")
+	_, err := c.client.CoreV1().PersistentVolumeClaims(claim.Namespace).Update(c.Context(), claim, meta.UpdateOptions{})
+	c.must(err)
 }
 
 // allBound waits until every pod is on the node that was chosen. Upstream looks

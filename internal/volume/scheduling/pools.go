@@ -44,10 +44,7 @@ func newPools(access *rest.Config) (pools, error) {
 
 // on gives the pools of a node.
 func (p pools) on(node string) []*v1alpha1.Pool {
-	objects, err := p.GetIndexer().ByIndex(byNode, node)
-	if err != nil {
-		panic(err) // there is that index
-	}
+	objects, _ := p.GetIndexer().ByIndex(byNode, node) // there is that index
 	var there []*v1alpha1.Pool
 	for _, object := range objects {
 		there = append(there, object.(*v1alpha1.Pool))
