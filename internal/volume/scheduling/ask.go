@@ -12,12 +12,6 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
-// The parameter by which a class names a pool, and the pool of classes that name none.
-const (
-	poolParameter = "pool"
-	defaultPool   = "default"
-)
-
 // ask is what a claim without a volume wants of a pool.
 type ask struct {
 	claim core.ObjectReference
@@ -42,10 +36,7 @@ func askOf(claim *core.PersistentVolumeClaim, class *storage.StorageClass, attri
 		claim: referenceTo(claim),
 		// So the provisioner calls the volume of a claim.
 		volume: volume.IDFor("pvc-" + string(claim.UID)),
-		pool:   class.Parameters[poolParameter],
-	}
-	if a.pool == "" {
-		a.pool = defaultPool
+		pool:   volume.PoolOf(class.Parameters),
 	}
 	var err error
 	if a.quality, err = a.quality.With(promises(class.Parameters)); err != nil {

@@ -37,7 +37,7 @@ func judge(node string, pools []*v1alpha1.Pool, asks []ask, assumed []promise) v
 		byPool[a.pool] = append(byPool[a.pool], a)
 	}
 	for _, name := range slices.Sorted(maps.Keys(byPool)) {
-		i := slices.IndexFunc(pools, func(p *v1alpha1.Pool) bool { return nameOf(p) == name })
+		i := slices.IndexFunc(pools, func(p *v1alpha1.Pool) bool { return p.Spec.Name == name })
 		if i < 0 {
 			v.lacks = append(v.lacks, fmt.Sprintf("node %s has no pool %s", node, name))
 			continue
@@ -53,9 +53,6 @@ func judge(node string, pools []*v1alpha1.Pool, asks []ask, assumed []promise) v
 	}
 	return v
 }
-
-// nameOf is a pool's name on its node.
-func nameOf(*v1alpha1.Pool) string { return defaultPool }
 
 // ledgerOf is the pool's ledger with what was assumed of it, and which volumes are
 // in it.
@@ -77,7 +74,7 @@ func ledgerOf(pool *v1alpha1.Pool, assumed []promise) (ledger qos.Ledger, has ma
 	}
 	ledger.Promised = []qos.Parameters{owed}
 	for _, p := range assumed {
-		if p.node == pool.Spec.NodeName && p.pool == nameOf(pool) && !has[p.volume] {
+		if p.node == pool.Spec.NodeName && p.pool == pool.Spec.Name && !has[p.volume] {
 			has[p.volume] = true
 			ledger.Promised = append(ledger.Promised, p.quality)
 		}

@@ -11,13 +11,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 // poolOf is a pool that does 1000 operations or 100 MiB a second, of which it may
 // promise 800 or 80, and owes so many operations.
 func poolOf(node string, owes int64, volumes ...string) *v1alpha1.Pool {
-	p := &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: node}, Spec: v1alpha1.PoolSpec{NodeName: node, Directory: "/pool"}}
+	p := &v1alpha1.Pool{ObjectMeta: metav1.ObjectMeta{Name: node}, Spec: v1alpha1.PoolSpec{NodeName: node, Name: volume.DefaultPool, Directory: "/pool"}}
 	p.Status.Envelope = &v1alpha1.PoolEnvelope{
 		ReadIOPS: 1000, WriteIOPS: 1000, ReadThroughput: resource.MustParse("100Mi"), WriteThroughput: resource.MustParse("100Mi"),
 		Measured: metav1.NewTime(time.Unix(1_800_000_000, 0)),
@@ -29,8 +30,8 @@ func poolOf(node string, owes int64, volumes ...string) *v1alpha1.Pool {
 	return p
 }
 
-func wants(volume string, iops, mebibytes int64) ask {
-	return ask{volume: volume, pool: defaultPool, quality: qos.Parameters{MinIOPS: iops, MinThroughput: mebibytes << 20}}
+func wants(id string, iops, mebibytes int64) ask {
+	return ask{volume: id, pool: volume.DefaultPool, quality: qos.Parameters{MinIOPS: iops, MinThroughput: mebibytes << 20}}
 }
 
 func TestJudge(t *testing.T) {
