@@ -1,7 +1,6 @@
 package provisioner
 
 import (
-	"context"
 	"math"
 	"strings"
 	"testing"
