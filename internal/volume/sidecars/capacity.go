@@ -12,6 +12,7 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
@@ -32,7 +33,7 @@ func (s session) capacityPublisher(provision controller.Provisioner) (func(conte
 			o.LabelSelector = labels.Set{capacity.DriverNameLabel: s.name, capacity.ManagedByLabel: managedBy}.String()
 		}))
 	segments := topology.NewNodeTopology(s.name, s.kubernetes, s.shared.Core().V1().Nodes(), s.shared.Storage().V1().CSINodes(), queue[string]("csitopology"))
-	owner := meta.OwnerReference{APIVersion: storage.SchemeGroupVersion.String(), Kind: "CSIDriver", Name: s.name, UID: s.object}
+	owner := meta.OwnerReference{APIVersion: storage.SchemeGroupVersion.String(), Kind: "CSIDriver", Name: s.name, UID: s.object, Controller: ptr.To(true)}
 	const immediateBinding = false // the scheduler asks about the others only
 	control := capacity.NewCentralCapacityController(spec.NewControllerClient(s.connection), s.name,
 		capacity.NewV1ClientFactory(s.kubernetes), queue[capacity.QueueKey]("csistoragecapacity"), &owner, managedBy, s.Namespace,

@@ -143,7 +143,7 @@ func (c cluster) tryCapacity(t *testing.T) {
 		told, err := c.StorageV1().CSIStorageCapacities("kube-system").List(t.Context(), meta.ListOptions{})
 		return err == nil && len(told.Items) == 1 && told.Items[0].StorageClassName == "disk" &&
 			told.Items[0].NodeTopology.MatchLabels[c.vendor.TopologyKey()] == thisNode &&
-			told.Items[0].OwnerReferences[0].Kind == "CSIDriver" // with which it goes
+			meta.IsControlledBy(&told.Items[0], csiDriver(driverName, ByEngine)) // with which it goes
 	})
 }
 
