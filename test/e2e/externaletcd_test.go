@@ -40,13 +40,6 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if driver := os.Getenv(csiDriverVariable); driver != "" {
-		if err := serveCSIDriver(driver); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
 	os.Exit(m.Run())
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,24 +13,15 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"golang.org/x/sys/unix"
 
-	"github.com/mainstay-io/mainstay/test/csidriver"
 	"github.com/mainstay-io/mainstay/test/hosts"
 )
 
-// csiDriverVariable makes this program the CSI driver of that name, rather than the
-// tests: so it can be in an image.
-const csiDriverVariable = "MAINSTAY_TEST_CSI_DRIVER"
-
-const vendorsDriver = "disk.example.com"
-
-// serveCSIDriver is what the container of the driver runs.
-func serveCSIDriver(name string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
-	defer stop()
-	return csidriver.Driver{Name: name, NodeName: os.Getenv("NODE_NAME"), StateDir: "/disks", KubeletDir: os.Getenv("KUBELET_DIR")}.Serve(ctx)
-}
+// The driver of the page, and the image that stands in for its vendor's.
+const (
+	vendorsDriver = "disk.example.com"
+	vendorsImage  = "mainstay.dev/test/disk-driver:1"
+)
 
 // otherStorage is where the host has the directories of the page.
 func otherStorage(h *hosts.Host, name string) string {
@@ -65,16 +56,26 @@ func startOtherStorage(t *testing.T, h *hosts.Host) {
 	if err := os.WriteFile(otherStorage(h, "logs/today"), []byte("quiet\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	program, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Mainstay(t, "image", "import", hosts.WriteImage(t, v1.Config{
-		Entrypoint: []string{"/bin/driver"}, Env: []string{csiDriverVariable + "=" + vendorsDriver},
-	}, map[string][]byte{"bin/driver": program}, vendorsImage))
+	importVendorsDriver(t, h)
 	manifests := pagesManifests(t, h)
 	slices.Reverse(manifests) // the driver comes after its claims, and that is no matter
 	h.Apply(t, strings.Join(manifests, "\n---\n"))
+}
+
+func importVendorsDriver(t *testing.T, h *hosts.Host) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "driver")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", file, "../csidriver/serve")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the driver: %v: %s", err, output)
+	}
+	program, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Mainstay(t, "image", "import", hosts.WriteImage(t, v1.Config{Entrypoint: []string{"/bin/driver", vendorsDriver}},
+		map[string][]byte{"bin/driver": program}, vendorsImage))
 }
 
 func tryOtherStorage(t *testing.T, h *hosts.Host) {
@@ -107,8 +108,6 @@ func tryNFS(t *testing.T, h *hosts.Host) {
 	})
 	h.Kubectl(t, "delete", "--wait=false", "pod/reader", "pvc/shared", "pv/shared")
 }
-
-const vendorsImage = "mainstay.dev/test/disk-driver:1"
 
 // tryVendorsDriver lets a claim of the driver's class live.
 func tryVendorsDriver(t *testing.T, h *hosts.Host) {

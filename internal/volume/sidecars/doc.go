@@ -11,7 +11,7 @@
 // On each node Run follows which of those drivers have registered with the node's
 // kubelet, and speaks to them on the sockets that they registered. Of all nodes
 // where a driver serves, one works at a time: it holds the driver's Lease. What
-// runs is what the driver says that it can (see Sidecars).
+// runs is what the driver says that it can (see abilities).
 //
 // The driver may come and go as it likes; what it does not answer is repeated.
 package sidecars

@@ -2,6 +2,7 @@ package sidecars
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,11 +16,12 @@ func TestLead(t *testing.T) {
 	client, lease := fake.NewClientset(), leaseOf("kube-system", driverName)
 	quick := terms{duration: 5 * time.Second, deadline: 3 * time.Second, period: 20 * time.Millisecond}
 	var working atomic.Int32
-	begin := func(node string) (started chan struct{}, stop func(), ended chan error) {
+	begin := func(node string) (started chan struct{}, stop func(), ended chan struct{}) {
 		ctx, stop := context.WithCancel(t.Context())
-		started, ended = make(chan struct{}), make(chan error, 1)
+		started, ended = make(chan struct{}), make(chan struct{})
 		go func() {
-			ended <- lead(ctx, client, lease, node, quick, func(ctx context.Context) {
+			defer close(ended)
+			err := lead(ctx, client, lease, node, quick, func(ctx context.Context) {
 				if working.Add(1) != 1 {
 					t.Errorf("%s works beside another", node)
 				}
@@ -28,6 +30,9 @@ func TestLead(t *testing.T) {
 				time.Sleep(100 * time.Millisecond) // what is under way takes its time
 				working.Add(-1)
 			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", node, err)
+			}
 		}()
 		return started, stop, ended
 	}

@@ -17,7 +17,7 @@ func (s session) snapshotter() (func(context.Context), error) {
 	singles, groups := factory.Snapshot().V1(), factory.Groupsnapshot().V1()
 	const anyLength, withMetadata = -1, false
 	withGroups := s.group[spec.GroupControllerServiceCapability_RPC_CREATE_DELETE_GET_VOLUME_GROUP_SNAPSHOT]
-	control := upstream.NewCSISnapshotSideCarController(s.clients.snapshots, s.kubernetes, s.name,
+	control := upstream.NewCSISnapshotSideCarController(s.snapshots, s.kubernetes, s.name,
 		singles.VolumeSnapshotContents(), singles.VolumeSnapshotClasses(),
 		snapshotters.NewSnapshotter(s.connection), group_snapshotter.NewGroupSnapshotter(s.connection),
 		callTimeout, resync, "snapshot", anyLength, "groupsnapshot", anyLength, withMetadata, retries[string](),

@@ -39,12 +39,11 @@ func workOnce(ctx context.Context, config Config, c clients, s served) error {
 	}
 	defer d.connection.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	// What is under way then fails, rather than holding the Lease.
-	defer context.AfterFunc(ctx, func() { d.connection.Close() })()
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel(nil)
+	// What is under way then fails, rather than holding the Lease.
+	defer context.AfterFunc(ctx, func() { d.connection.Close() })()
 	watching.Go(func() { cancel(d.watch(ctx, patience)) })
 
 	var failed error
