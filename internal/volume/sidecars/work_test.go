@@ -164,38 +164,49 @@ func (c cluster) tryAttach(t *testing.T, volume *core.PersistentVolume) {
 	})
 }
 
-func (c cluster) tryResize(t *testing.T, volume *core.PersistentVolume) {
+// change changes the claim "data", as kubectl would.
+func (c cluster) change(t *testing.T, version string, change func(*core.PersistentVolumeClaim)) {
+	t.Helper()
 	claims := c.CoreV1().PersistentVolumeClaims("default")
 	claim, err := claims.Get(t.Context(), "data", meta.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	claim.Spec.VolumeName = volume.Name
-	claim.Status = core.PersistentVolumeClaimStatus{Phase: core.ClaimBound, Capacity: size("1Gi")}
-	claim.ResourceVersion = "2"
-	if claim, err = claims.Update(t.Context(), claim, meta.UpdateOptions{}); err != nil {
+	change(claim)
+	claim.ResourceVersion = version
+	if _, err := claims.Update(t.Context(), claim, meta.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// tryResize does one thing after the other: the in-memory API lets two that write
+// at the same time overwrite each other.
+func (c cluster) tryResize(t *testing.T, volume *core.PersistentVolume) {
+	c.change(t, "2", func(claim *core.PersistentVolumeClaim) {
+		claim.Spec.VolumeName = volume.Name
+		claim.Status = core.PersistentVolumeClaimStatus{Phase: core.ClaimBound, Capacity: size("1Gi")}
+	})
 	bound, err := c.CoreV1().PersistentVolumes().Get(t.Context(), volume.Name, meta.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	bound.Spec.ClaimRef = &core.ObjectReference{Namespace: "default", Name: "data", UID: claim.UID}
+	bound.Spec.ClaimRef = &core.ObjectReference{Namespace: "default", Name: "data", UID: "uid-data"}
 	bound.Status.Phase = core.VolumeBound
 	if _, err := c.CoreV1().PersistentVolumes().Update(t.Context(), bound, meta.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	claim.Spec.Resources.Requests, claim.Spec.VolumeAttributesClassName = size("2Gi"), ptr.To("fast")
-	claim.ResourceVersion = "3"
-	if _, err := claims.Update(t.Context(), claim, meta.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the volume has grown", func() bool {
+	c.change(t, "3", func(claim *core.PersistentVolumeClaim) { claim.Spec.Resources.Requests = size("2Gi") })
+	eventually(t, "the volume has grown, and kubelet is asked to go on", func() bool {
 		now, err := c.CoreV1().PersistentVolumes().Get(t.Context(), volume.Name, meta.GetOptions{})
-		grown := size("2Gi")[core.ResourceStorage]
-		return err == nil && now.Spec.Capacity.Storage().Cmp(grown) == 0
+		claim, asked := c.CoreV1().PersistentVolumeClaims("default").Get(t.Context(), "data", meta.GetOptions{})
+		return err == nil && asked == nil && now.Spec.Capacity.Storage().Cmp(resource.MustParse("2Gi")) == 0 &&
+			claim.Status.AllocatedResourceStatuses[core.ResourceStorage] == core.PersistentVolumeClaimNodeResizePending
 	})
-	eventually(t, "it has its class", func() bool { return c.has(volume, "parameters") })
+	c.change(t, "4", func(claim *core.PersistentVolumeClaim) { claim.Spec.VolumeAttributesClassName = ptr.To("fast") })
+	eventually(t, "it has its class", func() bool {
+		claim, err := c.CoreV1().PersistentVolumeClaims("default").Get(t.Context(), "data", meta.GetOptions{})
+		return err == nil && ptr.Deref(claim.Status.CurrentVolumeAttributesClassName, "") == "fast" && c.has(volume, "parameters")
+	})
 }
 
 func (c cluster) trySnapshot(t *testing.T, volume *core.PersistentVolume) {
