@@ -22,6 +22,7 @@ func TestEngine(t *testing.T) {
 		{"commands", tryCommands},
 		{"pets have an identity, a claim and an order", trySet},
 		{"a claim begins to grow", startGrowing},
+		{"other people's storage is installed", startOtherStorage},
 		{"FlexVolume", tryFlexVolume},
 		{"PetSets do more", tryPetSet},
 		{"rollouts", tryRollout},
@@ -34,9 +35,11 @@ func TestEngine(t *testing.T) {
 		{"kubectl talks to containers", tryKubectl},
 		{"the API can be extended", tryExtensions},
 		{"secrets are encrypted at rest", trySecretsAtRest},
+		{"other people's storage", tryOtherStorage},
 		{"volumes are kept, restored and copied", trySnapshots},
 		{"the claim has grown", tryGrown},
 		{"a FlexVolume's claim has grown", tryFlexGrown},
+		{"other people's storage is gone", tryOtherStorageGone},
 		{"no door is open", tryDoors},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.try(t, h) }) && part.name == "commands" {
