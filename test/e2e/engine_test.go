@@ -13,6 +13,7 @@ func TestEngine(t *testing.T) {
 	t.Parallel() // with TestSurvivesBeingKilled: both wait more than they compute
 	device := emptyDevice(t)
 	h := hosts.New(t, 1)
+	auditVolumes(t, h)
 	h.Up(t, "--pool", "fast="+device)
 	h.ImportBusybox(t)
 	for _, part := range []struct {
@@ -37,6 +38,7 @@ func TestEngine(t *testing.T) {
 		{"volumes are kept, restored and copied", trySnapshots},
 		{"the claim has grown", tryGrown},
 		{"a FlexVolume's claim has grown", tryFlexGrown},
+		{"the parts have the least rights", tryRights},
 		{"no door is open", tryDoors},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.try(t, h) }) && part.name == "commands" {
