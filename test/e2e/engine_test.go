@@ -13,6 +13,7 @@ func TestEngine(t *testing.T) {
 	t.Parallel() // with TestSurvivesBeingKilled: both wait more than they compute
 	device := emptyDevice(t)
 	h := hosts.New(t, 1)
+	auditVolumes(t, h)
 	h.Up(t, "--pool", "fast="+device)
 	h.ImportBusybox(t)
 	for _, part := range []struct {
@@ -40,6 +41,7 @@ func TestEngine(t *testing.T) {
 		{"the claim has grown", tryGrown},
 		{"a FlexVolume's claim has grown", tryFlexGrown},
 		{"other people's storage is gone", tryOtherStorageGone},
+		{"the parts have the least rights", tryRights},
 		{"no door is open", tryDoors},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.try(t, h) }) && part.name == "commands" {
