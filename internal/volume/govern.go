@@ -94,6 +94,9 @@ func (g *governing) survey() error {
 	var failed []error
 	for _, l := range loops {
 		id := filepath.Base(filepath.Dir(l.backing))
+		if !validID(id) {
+			continue // it is being made, or the pool is being measured
+		}
 		r, err := g.pool.Get(id)
 		if err != nil {
 			failed = append(failed, err)

@@ -47,6 +47,7 @@ spec:
 		}
 	}
 	hosts.Eventually(t, 30*time.Second, pools("promised.iops", "250"))
+	t.Run("a claim that asks for too much says which pool lacks what", func(t *testing.T) { tryTooMuch(t, h) })
 
 	h.Kubectl(t, "patch", "pvc", "billing", "-p", `{"spec":{"volumeAttributesClassName":"modest"}}`)
 	hosts.Eventually(t, 30*time.Second, func(context.Context) error {

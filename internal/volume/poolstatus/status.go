@@ -31,7 +31,7 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 	if e := o.ledger.Envelope; !e.Measured.IsZero() {
 		status.Envelope = &v1alpha1.PoolEnvelope{
 			ReadIOPS: e.ReadIOPS, WriteIOPS: e.WriteIOPS,
-			ReadThroughput: *bytes(e.ReadThroughput), WriteThroughput: *bytes(e.WriteThroughput),
+			ReadThroughput: exactly(e.ReadThroughput), WriteThroughput: exactly(e.WriteThroughput),
 			Measured: metav1.NewTime(e.Measured),
 		}
 	} else {
@@ -42,7 +42,7 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 		status.Promised.IOPS += p.MinIOPS
 		promised += p.MinThroughput
 	}
-	status.Promised.Throughput = bytes(promised)
+	status.Promised.Throughput = new(exactly(promised))
 	for _, r := range o.records {
 		status.Volumes = append(status.Volumes, v1alpha1.PoolVolume{
 			Name: r.ID, Claim: r.Claim, Size: *resource.NewQuantity(r.Bytes, resource.BinarySI),
@@ -78,6 +78,9 @@ func bytes(n int64) *resource.Quantity {
 	}
 	return resource.NewQuantity(n, resource.BinarySI)
 }
+
+// exactly is for the scheduler, which reckons with it as the node does.
+func exactly(n int64) resource.Quantity { return *resource.NewQuantity(n, resource.BinarySI) }
 
 func ifAny(n int64) *resource.Quantity {
 	if n == 0 {
