@@ -119,7 +119,7 @@ func refuseDiscard(device string) error {
 // loop is an attached loop device.
 type loop struct {
 	device  string // /dev/loopN
-	backing string // as the kernel shows it, without its mark for deleted files
+	backing string // its file's path, without the kernel's mark for deleted files
 }
 
 // findLoops gives the devices whose backing file is, or was, at path; if path
@@ -135,14 +135,51 @@ func findLoops(path string) ([]loop, error) {
 		if err != nil {
 			continue // detached meanwhile
 		}
-		backing := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), " (deleted)")
-		below := strings.HasSuffix(path, "/") && strings.HasPrefix(backing, path)
-		if backing == path || below {
-			name := filepath.Base(filepath.Dir(filepath.Dir(file)))
-			loops = append(loops, loop{device: "/dev/" + name, backing: backing})
+		l := loop{
+			device:  "/dev/" + filepath.Base(filepath.Dir(filepath.Dir(file))),
+			backing: strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), " (deleted)"),
+		}
+		below := strings.HasSuffix(path, "/") && strings.HasPrefix(l.backing, path)
+		if l.backing == path || below {
+			loops = append(loops, l)
+		} else if image := imageLike(l.backing, path); image != "" && l.isOf(image) {
+			loops = append(loops, loop{device: l.device, backing: image})
 		}
 	}
 	return loops, nil
+}
+
+// imageLike gives the image at path, or below it, that may be the one which the
+// kernel shows at another path; empty if there can be none.
+//
+// The kernel shows a file where the process that attached it had it. If that was
+// in a container, and the container is gone, what is left of the path begins
+// where the container had the pool mounted, as in /<id>/disk.img.
+func imageLike(shown, path string) string {
+	if filepath.Base(shown) != imageFile {
+		return ""
+	}
+	tail := filepath.Join(filepath.Base(filepath.Dir(shown)), imageFile)
+	if strings.HasSuffix(path, "/") {
+		return path + tail
+	}
+	if strings.HasSuffix(path, "/"+tail) {
+		return path
+	}
+	return ""
+}
+
+// isOf says whether the device is backed by the very file at path.
+func (l loop) isOf(path string) bool {
+	if _, err := os.Stat(path); err != nil {
+		return false // and other people's devices are not even opened
+	}
+	device, err := os.Open(l.device)
+	if err != nil {
+		return false
+	}
+	defer device.Close()
+	return backs(device, path)
 }
 
 // backs says whether the open loop device is backed by the very file at path,
