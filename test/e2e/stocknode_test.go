@@ -53,7 +53,8 @@ func startStockNode(t *testing.T, h *hosts.Host) *stockNode {
 	return n
 }
 
-// kubeletConfiguration has what a kubelet needs that shares its machine.
+// kubeletConfiguration has what a kubelet needs that shares its machine. It looks
+// at its pods more often than by default, and so sees sooner that a claim grows.
 const kubeletConfiguration = `
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -64,6 +65,7 @@ failCgroupV1: false
 failSwapOn: false
 makeIPTablesUtilChains: false
 podLogsDir: %s
+syncFrequency: 2s
 volumePluginDir: %s
 `
 
