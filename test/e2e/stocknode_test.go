@@ -71,12 +71,12 @@ volumePluginDir: %s
 
 func (n *stockNode) startKubelet(t *testing.T) {
 	t.Helper()
+	shareDirectory(t, n.machine.DataDir) // until all pods have gone
 	n.runtime = startContainerd(t, n.machine)
 	t.Cleanup(func() { n.removePods(t) })
 	n.importImage(t, pauseImage(t))
 	group := engine.Instance(n.machine.DataDir) // the host takes it away
 	makeCgroup(t, group)
-	shareDirectory(t, n.machine.DataDir)
 	config := fmt.Sprintf(kubeletConfiguration, n.runtime.endpoint(), group, n.file("pods"), n.file("plugins"))
 	if err := os.WriteFile(n.file("kubelet.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
