@@ -63,6 +63,9 @@ func Preflight(ctx context.Context, config Config) error {
 			return err
 		}
 	}
+	if err := checkPools(ctx, config); err != nil {
+		return err
+	}
 	if err := checkRuntime(ctx, config); err != nil {
 		return err
 	}

@@ -41,9 +41,12 @@ func (d VolumeDriver) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Files that outlive the container, and are for root only.
+	plugin := filepath.Join(d.KubeletDir, "plugins", volume.DriverName)
 	config := driver.Config{
-		NodeName: d.NodeName, Version: Version, PoolDir: d.PoolDir, KubeletDir: d.KubeletDir,
-		SocketDir: filepath.Join(d.KubeletDir, "plugins", volume.DriverName), RESTConfig: access,
+		NodeName: d.NodeName, Version: Version, KubeletDir: d.KubeletDir,
+		Pools: []volume.Place{{Name: volume.DefaultPool, Path: d.PoolDir}}, PoolStateDir: filepath.Join(plugin, "pools"),
+		SocketDir: plugin, RESTConfig: access,
 	}
 	cluster := &volumeCluster{access: access}
 	parts := newGroup(ctx)

@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,9 @@ import (
 // loopBlockSize is the logical block size of volumes' devices: what disks
 // really write, and what the file systems on them use.
 const loopBlockSize = 4096
+
+// loopMajor is the major number of all loop devices (devices.txt of the kernel).
+const loopMajor = 7
 
 // attachAttempts bounds how often another process may take a free loop device
 // from under our hands.
@@ -135,51 +139,44 @@ func findLoops(path string) ([]loop, error) {
 		if err != nil {
 			continue // detached meanwhile
 		}
-		l := loop{
-			device:  "/dev/" + filepath.Base(filepath.Dir(filepath.Dir(file))),
-			backing: strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), " (deleted)"),
-		}
-		below := strings.HasSuffix(path, "/") && strings.HasPrefix(l.backing, path)
-		if l.backing == path || below {
+		backing := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), " (deleted)")
+		l := loop{device: "/dev/" + filepath.Base(filepath.Dir(filepath.Dir(file))), backing: backing}
+		below := strings.HasSuffix(path, "/") && strings.HasPrefix(backing, path)
+		if backing == path || below {
 			loops = append(loops, l)
-		} else if image := imageLike(l.backing, path); image != "" && l.isOf(image) {
+		} else if image := l.astray(path); image != "" {
 			loops = append(loops, loop{device: l.device, backing: image})
 		}
 	}
 	return loops, nil
 }
 
-// imageLike gives the image at path, or below it, that may be the one which the
-// kernel shows at another path; empty if there can be none.
-//
-// The kernel shows a file where the process that attached it had it. If that was
-// in a container, and the container is gone, what is left of the path begins
-// where the container had the pool mounted, as in /<id>/disk.img.
-func imageLike(shown, path string) string {
-	if filepath.Base(shown) != imageFile {
+// astray gives the path of the image by which a device is backed, of those that
+// findLoops looks for at path, if the kernel does not show it: a file system that was
+// unmounted while it was in use has no path any more, and gets no other when it is
+// mounted again; nor has one that was mounted in a container which is gone. What is
+// shown then begins where the mount did.
+func (l loop) astray(path string) (image string) {
+	id, name := filepath.Base(filepath.Dir(l.backing)), filepath.Base(l.backing)
+	image = path
+	if strings.HasSuffix(path, "/") {
+		image = filepath.Join(path, id, name)
+	}
+	if name != imageFile || !strings.HasSuffix(image, l.backing) {
 		return ""
 	}
-	tail := filepath.Join(filepath.Base(filepath.Dir(shown)), imageFile)
-	if strings.HasSuffix(path, "/") {
-		return path + tail
-	}
-	if strings.HasSuffix(path, "/"+tail) {
-		return path
-	}
-	return ""
-}
-
-// isOf says whether the device is backed by the very file at path.
-func (l loop) isOf(path string) bool {
-	if _, err := os.Stat(path); err != nil {
-		return false // and other people's devices are not even opened
+	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) && image == path {
+		return image // unmounted still
 	}
 	device, err := os.Open(l.device)
 	if err != nil {
-		return false
+		return ""
 	}
 	defer device.Close()
-	return backs(device, path)
+	if !backs(device, image) {
+		return ""
+	}
+	return image
 }
 
 // backs says whether the open loop device is backed by the very file at path,

@@ -62,7 +62,7 @@ func startNode(t *testing.T, withGroups bool) node {
 	groups := serveKinds(c.kubernetes.(*fake.Clientset), withGroups)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
-	go func() { ended <- csi.Driver{NodeName: thisNode, Pool: pool}.Serve(ctx, socket) }()
+	go func() { ended <- csi.Driver{NodeName: thisNode, Pools: volume.Alone(pool)}.Serve(ctx, socket) }()
 	go func() { ended <- runServed(ctx, thisNode, c, connection) }()
 	t.Cleanup(func() {
 		stop()
