@@ -25,9 +25,12 @@ func runVolumes(ctx context.Context, config Config, paths Paths, api lifeline) e
 	})
 }
 
+// volumeRole is for whoever runs the driver.
+const volumeRole = "mainstay:volume"
+
 // volumeObjects are what the driver needs in the cluster.
 func volumeObjects() []runtime.Object {
-	return append(roleOf("mainstay:volume", driver.Rules()), driver.CSIDriver())
+	return append(roleOf(volumeRole, driver.Rules()), driver.CSIDriver())
 }
 
 // roleOf gives the user of that name these rights in the whole cluster.
