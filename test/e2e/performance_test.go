@@ -57,7 +57,7 @@ spec:
 	})
 	hosts.Eventually(t, 30*time.Second, pools(`volumes[?(@.claim=="default/billing")].maxThroughput`, "2Mi"))
 	hosts.Eventually(t, 30*time.Second, pools("promised.iops", ""))
-	if out := h.Mainstay(t, "volumes", "--namespace", "default"); !regexp.MustCompile(`(?m)^default +billing +Bound .* 2Mi/s +billing `).MatchString(out) {
+	if out := h.Mainstay(t, "volumes", "--namespace", "default", "-o", "wide"); !regexp.MustCompile(`(?m)^default +billing +Bound .* billing +2Mi/s `).MatchString(out) {
 		t.Errorf("mainstay volumes:\n%s", out)
 	}
 	begun := time.Now()

@@ -7,18 +7,20 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
+	"github.com/mainstay-io/mainstay/internal/volume/metrics"
 	"github.com/mainstay-io/mainstay/internal/volume/poolstatus"
 	"github.com/mainstay-io/mainstay/internal/volume/provisioner"
 	"github.com/mainstay-io/mainstay/internal/volume/snapshots"
 )
 
 // Config is what the driver of one node needs to know. All fields but Version
-// are required.
+// and Register are required.
 type Config struct {
 	// NodeName is the node's name in Kubernetes.
 	NodeName string
@@ -32,6 +34,9 @@ type Config struct {
 	SocketDir string
 	// RESTConfig reaches the API server. Its user needs what Rules says.
 	RESTConfig *rest.Config
+	// Register is given what tells Prometheus of the volumes' performance. May be
+	// nil: then nobody is told.
+	Register func(...prometheus.Collector)
 }
 
 // capacityNamespace holds what the scheduler is told of the nodes' free space.
@@ -48,6 +53,10 @@ func Run(ctx context.Context, c Config) error {
 	socket := filepath.Join(c.SocketDir, "csi.sock")
 	node := csi.Driver{NodeName: c.NodeName, Version: c.Version, Pool: pool}
 
+	if c.Register != nil {
+		c.Register(metrics.Collector{NodeName: c.NodeName, Pools: []metrics.Pool{{Name: c.NodeName, Pool: pool}}})
+	}
+
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return node.Serve(ctx, socket) })
 	group.Go(func() error { return pool.Govern(ctx) })
@@ -60,7 +69,7 @@ func Run(ctx context.Context, c Config) error {
 	})
 	group.Go(func() error {
 		return provisioner.Run(ctx, provisioner.Config{
-			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace,
+			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace, Performance: pool.Performance,
 		})
 	})
 	return group.Wait()
