@@ -29,6 +29,7 @@ func TestEngine(t *testing.T) {
 		{"volumes have the performance that they were promised", tryPerformance},
 		{"names are answered", tryNames},
 		{"stateless neighbours", tryWorkloads},
+		{"a claim says that its promise is broken", tryBreach},
 		{"kubectl talks to containers", tryKubectl},
 		{"the API can be extended", tryExtensions},
 		{"secrets are encrypted at rest", trySecretsAtRest},

@@ -65,5 +65,5 @@ spec:
 	if took := time.Since(begun); took < 5*time.Second {
 		t.Errorf("12 MiB were written in %v, at most 2 MiB a second are allowed", took)
 	}
-	h.Kubectl(t, "delete", "pod/billing", "pvc/billing", "volumeattributesclass/modest", "--wait=false")
+	breakPromise(t, h)
 }
