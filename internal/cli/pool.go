@@ -43,7 +43,7 @@ It needs 512 MiB that are free, or half of what is free, and gives them back.`,
 			return printEnvelope(o, envelope)
 		},
 	}
-	probe.Flags().DurationVar(&each, "each", 3*time.Second, "how long each of the five measurements takes")
+	probe.Flags().DurationVar(&each, "each", 3*time.Second, "how long each of the five measurements takes, in all its rounds")
 	command.AddCommand(probe)
 	return command
 }
