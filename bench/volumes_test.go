@@ -57,14 +57,14 @@ func BenchmarkVolumes(b *testing.B) {
 		s.promise(b, "database", qos.Parameters{})
 		with, neighbourWith = append(with, mine), append(neighbourWith, theirs)
 		minimum = append(minimum, float64(promised.MinIOPS))
-		left = append(left, max(1-envelope.Share(mine.iops, mine.throughput*(1<<20)), 0))
+		left = append(left, max(1-envelope.Settled().Share(mine.iops, mine.throughput*(1<<20)), 0))
 		rest = append(rest, left[run]*neighbourAlone[run].throughput)
 	}
 	after := busyShare(b, 3*time.Second)
 
 	fmt.Printf("\n%s\nother work took %.0f %% of the processor just before, %.0f %% just after\n", describeMachine(b), 100*before, 100*after)
 	fmt.Printf("the pool was measured to do %d IOPS and %d MiB/s; with quality of service, what the database did of that left %.0f %%\n\n",
-		envelope.IOPS(), envelope.Throughput()>>20, 100*left.median())
+		envelope.IOPS(), envelope.Settled().Throughput()>>20, 100*left.median())
 	printRows(b, os.Stdout, []row{
 		{"database on a volume", perSecond, alone.iops(), "plain file system", onPlain.iops(), true, goal{limit: 0.9, ratio: true, atLeast: true}},
 		{"database on a volume, p99", milliseconds, alone.p99(), "plain file system, p99", onPlain.p99(), true, goal{}},

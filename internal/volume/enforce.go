@@ -45,7 +45,8 @@ func (g *governing) flows(v *governed, elapsed time.Duration) (flows []qos.Flow)
 }
 
 func flow(requests, bytes int64, elapsed time.Duration) qos.Flow {
-	return qos.Flow{IOPS: float64(max(requests, 0)) / elapsed.Seconds(), Throughput: float64(max(bytes, 0)) / elapsed.Seconds()}
+	seconds := max(elapsed, time.Microsecond).Seconds() // two looks may fall together
+	return qos.Flow{IOPS: float64(max(requests, 0)) / seconds, Throughput: float64(max(bytes, 0)) / seconds}
 }
 
 // groupNames are in the order of a volume's flows, of which each group has two.

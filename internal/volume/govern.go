@@ -86,7 +86,7 @@ func (g *governing) survey() error {
 	if err != nil {
 		return err
 	}
-	g.governor.Envelope = envelope
+	g.governor.Envelope = envelope.Settled()
 	loops, err := findLoops(g.pool.dir + "/")
 	if err != nil {
 		return err

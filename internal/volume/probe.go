@@ -79,7 +79,7 @@ func (p *Pool) probeDevice(dir string) (device *os.File, size int64, err error) 
 const probeRounds = 3
 
 // measure does it all. First every block is written, so that none is written for
-// the first time later.
+// the first time in what follows.
 func measure(ctx context.Context, device string, size int64, each time.Duration, report func(string)) (qos.Envelope, error) {
 	var failed []error
 	do := func(m measurement) done {
@@ -88,8 +88,8 @@ func measure(ctx context.Context, device string, size int64, each time.Duration,
 		failed = append(failed, err)
 		return d
 	}
-	report("writing all blocks once, which is not measured")
-	do(measurement{request: largeRequest, workers: 4, write: true, inOrder: true, whole: true})
+	report("writing all blocks for the first time")
+	first := do(measurement{request: largeRequest, workers: 4, write: true, inOrder: true, whole: true})
 	measurements := []struct {
 		what string
 		m    measurement
@@ -107,16 +107,17 @@ func measure(ctx context.Context, device string, size int64, each time.Duration,
 			report(fmt.Sprintf("%s, round %d of %d", m.what, round+1, probeRounds))
 			m.m.during = each / probeRounds
 			d := do(m.m)
-			rates[i] = append(rates[i], int64(float64(len(d.latencies))/d.took.Seconds()))
+			rates[i] = append(rates[i], d.rate())
 			if m.m.workers == 1 {
 				single = append(single, d.latencies...)
 			}
 		}
 	}
 	e := qos.Envelope{
-		WriteThroughput: largeRequest * middle(rates[0]), ReadThroughput: largeRequest * middle(rates[1]),
+		RewriteThroughput: largeRequest * middle(rates[0]), ReadThroughput: largeRequest * middle(rates[1]),
 		ReadIOPS: middle(rates[2]), WriteIOPS: middle(rates[3]),
 	}
+	e.WriteThroughput = min(e.RewriteThroughput, largeRequest*first.rate())
 	slices.Sort(single)
 	if n := len(single); n > 0 {
 		e.WriteLatency, e.WriteLatencyP99 = single[n/2], single[n*99/100]
@@ -146,6 +147,9 @@ type done struct {
 	latencies []time.Duration
 	took      time.Duration
 }
+
+// rate is how many requests were done in a second.
+func (d done) rate() int64 { return int64(float64(len(d.latencies)) / d.took.Seconds()) }
 
 func (m measurement) run(ctx context.Context) (done, error) {
 	flags := unix.O_RDWR | unix.O_DIRECT

@@ -47,7 +47,7 @@ const (
 	// the goal evens out.
 	gain, down, up = 4.0, 3.5, 1.0
 	// used is the part of the allowance that must be used before it rises.
-	used = 0.8
+	used = 0.5
 	// calm is how long nobody must have lacked until all are let go, and rest how
 	// long those must have done nothing who could lack.
 	calm, rest = 30 * time.Second, time.Second
