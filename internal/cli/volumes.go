@@ -20,6 +20,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/engine"
 )
 
 func newVolumes(o *options) *cobra.Command {
@@ -80,8 +81,10 @@ type claimVolume struct {
 	node string
 	// usage as kubelet sees it; nil while no pod uses the volume.
 	usage *statsv1alpha1.VolumeStats
-	// pool is what the node's pool says; nil for volumes of other drivers.
-	pool *v1alpha1.PoolVolume
+	// pool is what the node's pool says; nil for volumes of other drivers. poolName
+	// is its name.
+	pool     *v1alpha1.PoolVolume
+	poolName string
 }
 
 // readVolumes asks the cluster, and the kubelets for how full volumes are. What a
@@ -108,7 +111,8 @@ func readVolumes(ctx context.Context, client clients, namespace string) ([]claim
 	for i := range claims.Items {
 		claim := &claims.Items[i]
 		key := claim.Namespace + "/" + claim.Name
-		v := claimVolume{claim: claim, usage: usage[key], pool: pooled[claim.Spec.VolumeName]}
+		in := pooled[claim.Spec.VolumeName]
+		v := claimVolume{claim: claim, usage: usage[key], pool: in.volume, poolName: in.pool}
 		for _, pod := range pods.Items {
 			if pod.Namespace == claim.Namespace && uses(pod, claim.Name) {
 				v.pods, v.node = append(v.pods, pod.Name), pod.Spec.NodeName
@@ -119,9 +123,15 @@ func readVolumes(ctx context.Context, client clients, namespace string) ([]claim
 	return volumes, nil
 }
 
+// pooledVolume is a volume of the pool of that name.
+type pooledVolume struct {
+	pool   string
+	volume *v1alpha1.PoolVolume
+}
+
 // readPools gives what pools say of their volumes, by their names.
-func readPools(ctx context.Context, objects dynamic.Interface) map[string]*v1alpha1.PoolVolume {
-	volumes := map[string]*v1alpha1.PoolVolume{}
+func readPools(ctx context.Context, objects dynamic.Interface) map[string]pooledVolume {
+	volumes := map[string]pooledVolume{}
 	list, err := objects.Resource(v1alpha1.GroupVersion.WithResource("pools")).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return volumes // a Kubernetes that has no pools, or does not show them
@@ -133,7 +143,7 @@ func readPools(ctx context.Context, objects dynamic.Interface) map[string]*v1alp
 			continue // of another version
 		}
 		for i := range pool.Status.Volumes {
-			volumes[pool.Status.Volumes[i].Name] = &pool.Status.Volumes[i]
+			volumes[pool.Status.Volumes[i].Name] = pooledVolume{pool.Spec.Name, &pool.Status.Volumes[i]}
 		}
 	}
 	return volumes
@@ -170,6 +180,10 @@ func printVolumes(out io.Writer, volumes []claimVolume, wide bool) error {
 	if wide {
 		head = append(head, "AT MOST", "NODE")
 	}
+	severalPools := slices.ContainsFunc(volumes, func(v claimVolume) bool { return v.poolName != "" && v.poolName != engine.DefaultPool })
+	if severalPools {
+		head = append(head, "POOL")
+	}
 	fmt.Fprintln(table, strings.Join(head, "\t"))
 	for _, v := range volumes {
 		size := v.claim.Status.Capacity[corev1.ResourceStorage]
@@ -182,6 +196,9 @@ func printVolumes(out io.Writer, volumes []claimVolume, wide bool) error {
 		}
 		if wide {
 			row = append(row, atMost, orDash(v.node))
+		}
+		if severalPools {
+			row = append(row, orDash(v.poolName))
 		}
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}

@@ -58,4 +58,13 @@ $`,
 			t.Errorf("wide: %v\n%s", wide, out.String())
 		}
 	}
+
+	var out bytes.Buffer
+	volumes[0].poolName, volumes[1].poolName = "default", "fast"
+	if err := printVolumes(&out, volumes, true); err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`NODE +POOL\n.* a +default\n.* a +fast\n.* a +-\n.* - +-\n$`).MatchString(out.String()) {
+		t.Errorf("from several pools:\n%s", out.String())
+	}
 }

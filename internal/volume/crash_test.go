@@ -129,7 +129,9 @@ func TestCrash(t *testing.T) {
 		{"Where the pool's file system shares blocks:", func(t *testing.T) string {
 			dir, err := os.MkdirTemp(pool.dir, "")
 			must(t, err)
-			t.Cleanup(func() { must(t, errors.Join(os.Remove(filepath.Join(dir, lockFile)), os.Remove(dir))) })
+			t.Cleanup(func() {
+				must(t, errors.Join(os.Remove(filepath.Join(dir, lockFile)), os.Remove(filepath.Join(dir, identityFile)), os.Remove(dir)))
+			})
 			return dir
 		}, isCopy},
 	}
@@ -253,14 +255,19 @@ func TestCrashChild(t *testing.T) {
 	must(t, err)
 	p, err := Open(filepath.Join(dir, "pool"))
 	must(t, err)
-	p.reached = func(step string) {
-		if remaining--; remaining == 0 {
+	p.reached = killAfter(remaining)
+	must(t, life(fs)[i].run(p, dir))
+}
+
+// killAfter ends this process at the nth step, whose name it says.
+func killAfter(n int) func(step string) {
+	return func(step string) {
+		if n--; n == 0 {
 			fmt.Println(step)
 			_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 			select {} // until the signal arrives
 		}
 	}
-	must(t, life(fs)[i].run(p, dir))
 }
 
 // compare holds text against a file, or writes the file with -rewrite.

@@ -12,6 +12,20 @@ func (p *Pool) Performance() map[string]qos.Performance {
 	return nil
 }
 
+// Performance tells of the volume of that handle; nil when nobody uses it. It is not
+// known while the volume's pool cannot be used, or nobody governs it.
+func (p *Pools) Performance(handle string) (of *qos.Performance, known bool) {
+	pool, id, err := p.Of(handle)
+	if err != nil {
+		return nil, false
+	}
+	all := pool.Performance()
+	if is, inUse := all[id]; inUse {
+		return &is, true
+	}
+	return nil, all != nil
+}
+
 // tell keeps what is known now for whoever asks.
 func (g *governing) tell() {
 	known := make(map[string]qos.Performance, len(g.volumes))

@@ -58,7 +58,11 @@ func (p *Pool) Snapshot(ctx context.Context, name, volumeID string, exclusive Ex
 func (p *Pool) take(ctx context.Context, volumes, dirs []string, exclusive Exclusive, describe func(Record, cut) Snapshot) ([]Snapshot, error) {
 	var copies []imageCopy
 	for i, id := range volumes {
-		if _, err := p.Get(id); err != nil {
+		r, err := p.Get(id)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.wholeVolume(r); err != nil {
 			return nil, err
 		}
 		c := imageCopy{volume: id, to: filepath.Join(dirs[i], imageFile)}

@@ -11,8 +11,9 @@ import (
 // TestEngine tries one engine in the order in which a person meets it.
 func TestEngine(t *testing.T) {
 	t.Parallel() // with TestSurvivesBeingKilled: both wait more than they compute
+	device := emptyDevice(t)
 	h := hosts.New(t, 1)
-	h.Up(t)
+	h.Up(t, "--pool", "fast="+device)
 	h.ImportBusybox(t)
 	for _, part := range []struct {
 		name string
@@ -27,6 +28,7 @@ func TestEngine(t *testing.T) {
 		{"adoption", tryAdopt},
 		{"volumes are as large as they were asked to be", tryVolumeSize},
 		{"volumes have the performance that they were promised", tryPerformance},
+		{"volumes come from several pools", tryPools},
 		{"names are answered", tryNames},
 		{"stateless neighbours", tryWorkloads},
 		{"a claim says that its promise is broken", tryBreach},

@@ -12,18 +12,10 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
-// Pool is one whose volumes are told of.
-type Pool struct {
-	// Name is that of its resource.
-	Name string
-	*volume.Pool
-}
-
-// Collector gives the metrics of all attached volumes of its pools.
+// Collector gives the metrics of all attached volumes of a node's pools.
 type Collector struct {
-	// NodeName is where the pools are.
 	NodeName string
-	Pools    []Pool
+	Pools    *volume.Pools
 }
 
 var _ prometheus.Collector = Collector{}
@@ -52,14 +44,14 @@ func (Collector) Describe(to chan<- *prometheus.Desc) {
 
 // Collect is of the interface prometheus.Collector.
 func (c Collector) Collect(to chan<- prometheus.Metric) {
-	for _, pool := range c.Pools {
+	for _, pool := range c.Pools.All() {
 		for id, performance := range pool.Performance() {
 			r, err := pool.Get(id)
 			if err != nil {
 				continue // deleted meanwhile
 			}
 			namespace, claim, _ := strings.Cut(r.Claim, "/")
-			collect(to, performance, namespace, claim, pool.Name, c.NodeName, id)
+			collect(to, performance, namespace, claim, pool.Name(), c.NodeName, id)
 		}
 	}
 }

@@ -20,20 +20,20 @@ const (
 	reasonUnused   = "NotInUse"
 )
 
-// nextBreach gives the status of a claim whose volume, on that node, does what p
+// nextBreach gives the status of a claim whose volume, of that pool, does what p
 // says; nil when no pod uses it. The old status is not changed. The first rule
 // that matches wins.
 //
 // A driver that starts again knows nothing of before: what it was told then
 // stays until it has looked for long enough.
-func nextBreach(s core.PersistentVolumeClaimStatus, p *qos.Performance, node string, now meta.Time) core.PersistentVolumeClaimStatus {
+func nextBreach(s core.PersistentVolumeClaimStatus, p *qos.Performance, pool string, now meta.Time) core.PersistentVolumeClaimStatus {
 	i := slices.IndexFunc(s.Conditions, aboutBreach)
 	told := i >= 0 && s.Conditions[i].Status == core.ConditionTrue
 	switch {
 	case p != nil && p.Breached && told:
 		return s // the rates of when it began stay to be read
 	case p != nil && p.Breached:
-		return withBreach(s, core.ConditionTrue, reasonBreached, describeBreach(*p, node), now)
+		return withBreach(s, core.ConditionTrue, reasonBreached, describeBreach(*p, pool), now)
 	case i >= 0 && p != nil && !p.Promised.Guaranteed():
 		return withoutBreach(s)
 	case told && p == nil:
@@ -44,11 +44,11 @@ func nextBreach(s core.PersistentVolumeClaimStatus, p *qos.Performance, node str
 	return s
 }
 
-func describeBreach(p qos.Performance, node string) string {
+func describeBreach(p qos.Performance, pool string) string {
 	achieved := qos.Parameters{MinIOPS: int64(p.Achieved.IOPS), MinThroughput: int64(p.Achieved.Throughput)}
-	return fmt.Sprintf("Promised %s; got %s in ten seconds of which it used all, from the pool of node %s. "+
+	return fmt.Sprintf("Promised %s; got %s in ten seconds of which it used all, from %s. "+
 		"The pool is slower than it was measured, or something other than its volumes uses its disk. To promise less from now on, run `mainstay pool probe` there again.",
-		describeRate(p.Promised), describeRate(achieved), node)
+		describeRate(p.Promised), describeRate(achieved), pool)
 }
 
 // describeRate writes minima for people; bytes in whole units of 1024.

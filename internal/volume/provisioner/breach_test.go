@@ -50,7 +50,7 @@ func TestNextBreach(t *testing.T) {
 	} {
 		before := core.PersistentVolumeClaimStatus{Phase: core.ClaimBound, Conditions: c.before}
 		kept := before.DeepCopy()
-		after := nextBreach(before, c.p, "node-a", meta.Now())
+		after := nextBreach(before, c.p, "pool default of node node-a", meta.Now())
 		if got := breachOf(after); got.Status != c.status || got.Reason != c.reason {
 			t.Errorf("%s: %+v", c.why, got)
 		}
@@ -72,11 +72,12 @@ func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
 	claim := c.claim(t, "data", "8Mi", thisNode)
 	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
 	factory := informers.NewSharedInformerFactory(c, 0)
-	var known map[string]qos.Performance
+	var now *qos.Performance
+	known := true
 	events := record.NewFakeRecorder(10)
 	teller := &teller{
 		client: c, nodeName: thisNode, claims: factory.Core().V1().PersistentVolumeClaims().Lister(), volumes: factory.Core().V1().PersistentVolumes().Lister(),
-		performance: func() map[string]qos.Performance { return known }, events: events,
+		performance: func(string) (*qos.Performance, bool) { return now, known }, events: events,
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
@@ -90,7 +91,7 @@ func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
 	// Twice each, the second time when the caches know of the first.
 	tell := func(p qos.Performance) (condition core.PersistentVolumeClaimCondition) {
 		t.Helper()
-		known = map[string]qos.Performance{c.records(t)[0].ID: p}
+		now, known = &p, true
 		teller.tellAll(ctx, meta.Now())
 		condition = told()
 		eventually(t, "the cache knows", func() bool {
@@ -103,10 +104,10 @@ func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
 	if got := tell(fine); got != (core.PersistentVolumeClaimCondition{}) {
 		t.Errorf("a promise that is kept: %+v", got)
 	}
-	if got := tell(broken); !strings.HasPrefix(got.Message, "Promised 1000 IOPS and 40Mi a second; got 412 IOPS and 3Mi a second in ten seconds") || !strings.Contains(got.Message, "node "+thisNode) {
+	if got := tell(broken); !strings.HasPrefix(got.Message, "Promised 1000 IOPS and 40Mi a second; got 412 IOPS and 3Mi a second in ten seconds") || !strings.Contains(got.Message, "pool default of node "+thisNode) {
 		t.Errorf("a promise that is broken: %+v", got)
 	}
-	known = nil
+	now, known = nil, false
 	teller.tellAll(ctx, meta.Now())
 	if got := told(); got.Status != core.ConditionTrue {
 		t.Errorf("while nobody knows: %+v", got)

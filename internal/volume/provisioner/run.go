@@ -44,9 +44,9 @@ type Config struct {
 	Endpoint string
 	// Namespace holds the node's CSIStorageCapacity objects.
 	Namespace string
-	// Performance is that of the volumes that are in use, by their handles; nil
-	// while nobody knows. It may be called at any time.
-	Performance func() map[string]qos.Performance
+	// Performance is that of the volume of a handle, nil when nobody uses it, as far
+	// as that is known. It may be called at any time.
+	Performance func(handle string) (of *qos.Performance, known bool)
 }
 
 // Run serves claims until ctx ends. It waits for the driver to serve, and
@@ -77,7 +77,7 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots v
 	classes := factory.Storage().V1().StorageClasses()
 	attributes := factory.Storage().V1().VolumeAttributesClasses()
 
-	capacity := newCapacityPublisher(c, client, driver, classes.Lister())
+	capacity := newCapacityPublisher(c, client, driver, classes.Lister(), claims.Lister())
 	p := &provisioner{
 		client: client, snapshots: snapshots, driver: driver, nodeName: c.NodeName,
 		classes: classes.Lister(), attributes: attributes.Lister(), changed: capacity.lookAgain,

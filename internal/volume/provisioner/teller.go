@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	core "k8s.io/api/core/v1"
@@ -25,13 +26,11 @@ const tellEvery = 5 * time.Second
 // teller tells the claims of this node's volumes when a promise is broken, and
 // when it is kept again.
 type teller struct {
-	client   kubernetes.Interface
-	nodeName string
-	claims   corelisters.PersistentVolumeClaimLister
-	volumes  corelisters.PersistentVolumeLister
-	// performance of the volumes that are in use, by their handles; nil while nobody
-	// knows.
-	performance func() map[string]qos.Performance
+	client      kubernetes.Interface
+	nodeName    string
+	claims      corelisters.PersistentVolumeClaimLister
+	volumes     corelisters.PersistentVolumeLister
+	performance func(handle string) (of *qos.Performance, known bool)
 	events      record.EventRecorder
 }
 
@@ -55,26 +54,23 @@ func (t *teller) run(ctx context.Context) {
 
 // tellAll looks at every claim once. What fails is tried again in the next round.
 func (t *teller) tellAll(ctx context.Context, now meta.Time) {
-	known := t.performance()
-	if known == nil {
-		return
-	}
 	volumes, _ := t.volumes.List(labels.Everything()) // a cache has no errors
 	for _, v := range volumes {
 		if !isOn(v, t.nodeName) || v.Spec.ClaimRef == nil {
 			continue
 		}
-		var p *qos.Performance
-		if performance, inUse := known[v.Spec.CSI.VolumeHandle]; inUse {
-			p = &performance
+		p, known := t.performance(v.Spec.CSI.VolumeHandle)
+		if !known {
+			continue
 		}
-		if err := t.tell(ctx, v.Spec.ClaimRef, p, now); err != nil && ctx.Err() == nil {
+		pool, _ := volume.SplitHandle(v.Spec.CSI.VolumeHandle)
+		if err := t.tell(ctx, v.Spec.ClaimRef, p, pool, now); err != nil && ctx.Err() == nil {
 			klog.FromContext(ctx).Error(err, "Cannot tell a claim whether its promise is kept", "claim", klog.KRef(v.Spec.ClaimRef.Namespace, v.Spec.ClaimRef.Name))
 		}
 	}
 }
 
-func (t *teller) tell(ctx context.Context, of *core.ObjectReference, p *qos.Performance, now meta.Time) error {
+func (t *teller) tell(ctx context.Context, of *core.ObjectReference, p *qos.Performance, pool string, now meta.Time) error {
 	claim, err := t.claims.PersistentVolumeClaims(of.Namespace).Get(of.Name)
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -83,7 +79,7 @@ func (t *teller) tell(ctx context.Context, of *core.ObjectReference, p *qos.Perf
 		return err
 	}
 	next := func(s core.PersistentVolumeClaimStatus) core.PersistentVolumeClaimStatus {
-		return nextBreach(s, p, t.nodeName, now)
+		return nextBreach(s, p, fmt.Sprintf("pool %s of node %s", pool, t.nodeName), now)
 	}
 	condition := breachOf(next(claim.Status))
 	if condition == breachOf(claim.Status) {
