@@ -6,6 +6,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/component-base/metrics/legacyregistry"
 
 	"github.com/mainstay-io/mainstay/internal/volume/driver"
 )
@@ -22,6 +23,7 @@ func runVolumes(ctx context.Context, config Config, paths Paths, api lifeline) e
 	return driver.Run(ctx, driver.Config{
 		NodeName: config.NodeName, Version: Version, KubeletDir: paths.Kubelet(),
 		Pools: config.places(paths), PoolStateDir: paths.pools(), SocketDir: paths.csi(), RESTConfig: access,
+		Register: legacyregistry.RawMustRegister, // which kubelet shows at /metrics, to whoever may read it
 	})
 }
 

@@ -33,6 +33,7 @@ func TestEngine(t *testing.T) {
 		{"volumes come from several pools", tryPools},
 		{"names are answered", tryNames},
 		{"stateless neighbours", tryWorkloads},
+		{"a claim says that its promise is broken", tryBreach},
 		{"kubectl talks to containers", tryKubectl},
 		{"the API can be extended", tryExtensions},
 		{"secrets are encrypted at rest", trySecretsAtRest},
