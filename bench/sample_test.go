@@ -42,12 +42,3 @@ func TestSample(t *testing.T) {
 		}
 	}
 }
-
-// times returns every value so many times as large.
-func (s sample) times(factor float64) sample {
-	out := make(sample, len(s))
-	for i, value := range s {
-		out[i] = factor * value
-	}
-	return out
-}

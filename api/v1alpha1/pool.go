@@ -141,4 +141,21 @@ type PoolVolume struct {
 	MinThroughput *resource.Quantity `json:"minThroughput,omitempty"`
 	// +optional
 	MaxThroughput *resource.Quantity `json:"maxThroughput,omitempty"`
+	// What it does, as of the last half minute, in round numbers: the node's metrics
+	// are more exact. Absent while no pod uses it.
+	// +optional
+	Achieved *PoolAchieved `json:"achieved,omitempty"`
+}
+
+// PoolAchieved is what a volume does.
+type PoolAchieved struct {
+	// Operations a second.
+	IOPS int64 `json:"iops"`
+	// Bytes a second.
+	Throughput resource.Quantity `json:"throughput"`
+	// What 99 of 100 requests took at most, as far as the kernel tells: those that
+	// ended in the same tenth of a second count as equally long. Absent when there
+	// were hardly any.
+	// +optional
+	P99 *metav1.Duration `json:"p99,omitempty"`
 }

@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"flag"
-
 	"github.com/spf13/cobra"
-	"k8s.io/klog/v2"
 
 	"github.com/mainstay-io/mainstay/internal/engine"
 )
@@ -31,16 +28,13 @@ It opens no port unless a flag says so.`,
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&standalone.Kubeconfig, "kubeconfig", "", "which Kubernetes (default in a pod: the one around it)")
+	addKubeconfigFlag(flags, &standalone.Kubeconfig)
 	flags.StringVar(&standalone.LeaseNamespace, "leader-election-namespace", "",
 		"where the lease lies, the same for all replicas (default the pod's own namespace, else kube-system)")
 	flags.StringVar(&standalone.HealthAddress, "health-address", "", "answer /healthz and /readyz there, as HOST:PORT or :PORT (default nowhere)")
 	flags.StringVar(&standalone.MetricsAddress, "metrics-address", "",
 		"answer /metrics there, to whoever can reach it, as HOST:PORT or :PORT (default nowhere)")
-	log := flag.NewFlagSet("log", flag.ContinueOnError)
-	klog.InitFlags(log)
-	flags.AddGoFlag(log.Lookup("v"))
-	flags.Lookup("v").Usage = "how much to log: 1 tells each decision with its reason"
+	addLogFlag(flags, "how much to log: 1 tells each decision with its reason")
 	command.AddCommand(newControllerManifests(o))
 	return command
 }

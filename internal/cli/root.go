@@ -76,7 +76,7 @@ Start it, then use it like any Kubernetes:
 		"where mainstay keeps its state (or set "+dataDirVariable+")")
 	root.AddCommand(
 		newUp(o), newDown(o), newStatus(o),
-		newRollout(o), newAdopt(o), newKubectl(o), newKubeconfig(o), newImage(o), newSnapshot(o), newVolumes(o), newPool(o), newController(o), newFlex(o),
+		newRollout(o), newAdopt(o), newKubectl(o), newKubeconfig(o), newImage(o), newSnapshot(o), newVolumes(o), newPool(o), newController(o), newVolumeDriver(o), newFlex(o),
 	)
 	return root
 }

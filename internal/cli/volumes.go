@@ -25,12 +25,19 @@ import (
 
 func newVolumes(o *options) *cobra.Command {
 	cluster := newCluster(o)
-	all := false
+	all, output := false, ""
 	command := &cobra.Command{
 		Use:   "volumes",
-		Short: "The volumes of claims: how full they are, who uses them, what they are promised",
-		Args:  cobra.NoArgs,
+		Short: "The volumes of claims: how full they are, who uses them, what they are promised and what they do",
+		Long: `The volumes of claims: how full they are, who uses them, what they are promised and
+what they do. That is as of the last half minute. P99 is what 99 of 100 requests took at
+most, an estimate: the kernel tells sums, so those that ended in the same tenth of a
+second count as equally long.`,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if output != "" && output != "wide" {
+				return fmt.Errorf("--output %s: there is wide, and nothing, which is narrower", output)
+			}
 			if err := cluster.reach(); err != nil {
 				return err
 			}
@@ -57,11 +64,12 @@ func newVolumes(o *options) *cobra.Command {
 			if err != nil {
 				return explain(err)
 			}
-			return printVolumes(o.out, volumes)
+			return printVolumes(o.out, volumes, output == "wide")
 		},
 	}
 	cluster.addFlags(command.Flags())
 	command.Flags().BoolVarP(&all, "all-namespaces", "A", false, "those of all namespaces, which is so unless --namespace is given")
+	command.Flags().StringVarP(&output, "output", "o", "", "wide: also say what volumes are held to, and their nodes")
 	return command
 }
 
@@ -162,23 +170,37 @@ func uses(pod corev1.Pod, claim string) bool {
 	})
 }
 
-func printVolumes(out io.Writer, volumes []claimVolume) error {
+func printVolumes(out io.Writer, volumes []claimVolume, wide bool) error {
 	if len(volumes) == 0 {
 		_, err := fmt.Fprintln(out, "There are no claims.")
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	header, inPool := "NAMESPACE\tCLAIM\tSTATE\tSIZE\tUSED\t\tPROMISED\tAT MOST\tUSED BY\tNODE", func(claimVolume) string { return "" }
-	if slices.ContainsFunc(volumes, func(v claimVolume) bool { return v.poolName != "" && v.poolName != engine.DefaultPool }) {
-		header, inPool = header+"\tPOOL", func(v claimVolume) string { return "\t" + orDash(v.poolName) }
+	head := []string{"NAMESPACE", "CLAIM", "STATE", "SIZE", "USED", "", "PROMISED", "ACHIEVED", "P99", "USED BY"}
+	if wide {
+		head = append(head, "AT MOST", "NODE")
 	}
-	fmt.Fprintln(table, header)
+	severalPools := slices.ContainsFunc(volumes, func(v claimVolume) bool { return v.poolName != "" && v.poolName != engine.DefaultPool })
+	if severalPools {
+		head = append(head, "POOL")
+	}
+	fmt.Fprintln(table, strings.Join(head, "\t"))
 	for _, v := range volumes {
 		size := v.claim.Status.Capacity[corev1.ResourceStorage]
 		bar, used := v.used()
 		promised, atMost := v.quality()
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", v.claim.Namespace, v.claim.Name, v.claim.Status.Phase,
-			size.String(), bar, used, promised, atMost, orDash(strings.Join(v.pods, ",")), orDash(v.node), inPool(v))
+		achieved, p99 := v.achieved()
+		row := []string{
+			v.claim.Namespace, v.claim.Name, string(v.claim.Status.Phase), size.String(), bar, used,
+			promised, achieved, p99, orDash(strings.Join(v.pods, ",")),
+		}
+		if wide {
+			row = append(row, atMost, orDash(v.node))
+		}
+		if severalPools {
+			row = append(row, orDash(v.poolName))
+		}
+		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	return table.Flush()
 }
@@ -207,6 +229,32 @@ func (v claimVolume) quality() (promised, atMost string) {
 		return "-", "-"
 	}
 	return rates(v.pool.MinIOPS, v.pool.MinThroughput), rates(v.pool.MaxIOPS, v.pool.MaxThroughput)
+}
+
+// achieved is what the volume does, and what its requests take.
+func (v claimVolume) achieved() (rate, p99 string) {
+	if v.pool == nil || v.pool.Achieved == nil {
+		return "-", "-"
+	}
+	a := v.pool.Achieved
+	rate, p99 = "idle", "-"
+	if a.IOPS > 0 {
+		rate = rates(a.IOPS, &a.Throughput)
+	}
+	if v.breached() {
+		rate += " (less than promised)"
+	}
+	if a.P99 != nil {
+		p99 = a.P99.Duration.String()
+	}
+	return rate, p99
+}
+
+// breached: the volume asks for what it was promised, and does not get it.
+func (v claimVolume) breached() bool {
+	return slices.ContainsFunc(v.claim.Status.Conditions, func(c corev1.PersistentVolumeClaimCondition) bool {
+		return c.Type == v1alpha1.PerformanceBreached && c.Status == corev1.ConditionTrue
+	})
 }
 
 func rates(iops int64, throughput *resource.Quantity) string {

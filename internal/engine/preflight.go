@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,12 +21,15 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume"
 )
 
-// needed are the programs that the engine calls, with the Debian package that
-// brings each, and whether a container runtime that runs already brings it.
-var needed = []struct {
+// need is a program that is called, with the Debian package that brings it, and
+// whether a container runtime that runs already brings it.
+type need struct {
 	program, debianPackage string
 	ofRuntime              bool
-}{
+}
+
+// needed are the programs that the engine calls.
+var needed = []need{
 	{"containerd", "containerd", true},
 	{"ctr", "containerd", true},
 	{"runc", "runc", true},
@@ -69,21 +73,27 @@ func Preflight(ctx context.Context, config Config) error {
 }
 
 func checkPrograms(config Config) error {
-	var programs, packages []string
-	for _, need := range needed {
-		if config.RuntimeEndpoint != "" && need.ofRuntime {
-			continue
-		}
-		if _, err := exec.LookPath(need.program); err != nil {
-			programs = append(programs, filepath.Base(need.program))
-			packages = append(packages, need.debianPackage)
-		}
-	}
+	programs, packages := lacking(slices.DeleteFunc(slices.Clone(needed), func(n need) bool {
+		return config.RuntimeEndpoint != "" && n.ofRuntime
+	}))
 	if len(programs) == 0 {
 		return nil
 	}
 	return fmt.Errorf("this machine lacks %s: on Debian and Ubuntu, apt-get install %s",
 		strings.Join(programs, ", "), strings.Join(packages, " "))
+}
+
+// lacking gives the programs that are not there, and what brings them.
+func lacking(needed []need) (programs, packages []string) {
+	for _, need := range needed {
+		if _, err := exec.LookPath(need.program); err != nil {
+			programs = append(programs, filepath.Base(need.program))
+			if !slices.Contains(packages, need.debianPackage) {
+				packages = append(packages, need.debianPackage)
+			}
+		}
+	}
+	return programs, packages
 }
 
 func checkName(config Config) error {

@@ -43,7 +43,7 @@ type Standalone struct {
 // must end at once.
 func (s Standalone) Run(ctx context.Context) error {
 	ctrl.SetLogger(klog.Background())
-	access, err := s.access()
+	access, err := accessTo(s.Kubeconfig, "mainstay-controller")
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s Standalone) Run(ctx context.Context) error {
 	}
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	lease, err := newLease(access, s.LeaseNamespace, lost)
+	lease, err := newLease(access, s.LeaseNamespace, leaseName, lost)
 	if err != nil {
 		return err
 	}
@@ -77,13 +77,14 @@ func (s Standalone) Run(ctx context.Context) error {
 	return nil
 }
 
-// access has no limit on requests: the API server shares out its time fairly by
-// itself, and petsetcontroller.Options bounds how many are in flight.
-func (s Standalone) access() (*rest.Config, error) {
+// accessTo reaches the Kubernetes that a kubeconfig names; without one in a pod,
+// that around it. It has no limit on requests: the API server shares out its time
+// fairly by itself, and controllers bound how many they have in flight.
+func accessTo(kubeconfig, program string) (*rest.Config, error) {
 	var access *rest.Config
 	var err error
-	if s.Kubeconfig != "" {
-		access, err = clientcmd.BuildConfigFromFlags("", s.Kubeconfig)
+	if kubeconfig != "" {
+		access, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
 	} else {
 		access, err = rest.InClusterConfig()
 	}
@@ -91,10 +92,10 @@ func (s Standalone) access() (*rest.Config, error) {
 	case errors.Is(err, rest.ErrNotInCluster):
 		return nil, errors.New("which Kubernetes? Say --kubeconfig FILE (only in a pod it is the one around it)")
 	case err != nil:
-		return nil, fmt.Errorf("--kubeconfig %s: %w", s.Kubeconfig, err)
+		return nil, fmt.Errorf("--kubeconfig %s: %w", kubeconfig, err)
 	}
 	access.QPS = -1
-	access.UserAgent = "mainstay-controller/" + Version
+	access.UserAgent = program + "/" + Version
 	return access, nil
 }
 

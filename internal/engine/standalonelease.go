@@ -24,9 +24,9 @@ const (
 	leaseRetryPeriod   = time.Second
 )
 
-// newLease returns this replica's view of the lease. Lost is called, more than
+// newLease returns this replica's view of a lease. Lost is called, more than
 // once maybe, when another has it although this replica leads.
-func newLease(access *rest.Config, namespace string, lost func(error)) (resourcelock.Interface, error) {
+func newLease(access *rest.Config, namespace, name string, lost func(error)) (resourcelock.Interface, error) {
 	access = rest.AddUserAgent(rest.CopyConfig(access), "lease")
 	access.Timeout = leaseRenewDeadline / 2 // one slow answer must not cost the lease
 	client, err := kubernetes.NewForConfig(access)
@@ -37,7 +37,7 @@ func newLease(access *rest.Config, namespace string, lost func(error)) (resource
 	if err != nil {
 		return nil, err
 	}
-	lease, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, client.CoreV1(), client.CoordinationV1(),
+	lease, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, name, client.CoreV1(), client.CoordinationV1(),
 		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
 	return &strictLease{Interface: lease, lost: lost}, err
 }

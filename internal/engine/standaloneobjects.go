@@ -2,7 +2,7 @@ package engine
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"fmt"
 	"io"
 	"text/template"
@@ -13,8 +13,8 @@ import (
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
-//go:embed standalone/install.yaml
-var standaloneInstall string
+//go:embed standalone/*.yaml
+var standaloneFiles embed.FS
 
 // petSetRole is made of the markers in internal/petset/controller, and so is
 // exactly what that controller needs.
@@ -29,6 +29,10 @@ func PrintStandaloneObjects(to io.Writer, namespace, image string) error {
 	if err != nil {
 		return err
 	}
+	return printObjects(to, objects)
+}
+
+func printObjects(to io.Writer, objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
 		text, err := yaml.Marshal(object)
 		if err != nil {
@@ -62,20 +66,21 @@ func standaloneObjects(namespace, image string) ([]*unstructured.Unstructured, e
 			}
 		}
 	}
-	install, err := installObjects(namespace, image)
+	install, err := installObjects("install.yaml", map[string]any{"Namespace": quoted(namespace), "Image": quoted(image)})
 	return append(objects, install...), err
 }
 
 // statefulSetRole is for those who look after StatefulSets, too.
 const statefulSetRole = "mainstay:statefulset"
 
-func installObjects(namespace, image string) ([]*unstructured.Unstructured, error) {
-	file, err := template.New("install.yaml").Parse(standaloneInstall)
+// installObjects are those of a file in standalone/, with these values filled in.
+func installObjects(name string, values map[string]any) ([]*unstructured.Unstructured, error) {
+	file, err := template.ParseFS(standaloneFiles, "standalone/"+name)
 	if err != nil {
 		return nil, err
 	}
 	var text bytes.Buffer
-	if err := file.Execute(&text, map[string]string{"Namespace": quoted(namespace), "Image": quoted(image)}); err != nil {
+	if err := file.Execute(&text, values); err != nil {
 		return nil, err
 	}
 	return decodeObjects(&text)

@@ -6,6 +6,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/component-base/metrics/legacyregistry"
 
 	"github.com/mainstay-io/mainstay/internal/volume/driver"
 )
@@ -22,12 +23,16 @@ func runVolumes(ctx context.Context, config Config, paths Paths, api lifeline) e
 	return driver.Run(ctx, driver.Config{
 		NodeName: config.NodeName, Version: Version, KubeletDir: paths.Kubelet(),
 		Pools: config.places(paths), PoolStateDir: paths.pools(), SocketDir: paths.csi(), RESTConfig: access,
+		Register: legacyregistry.RawMustRegister, // which kubelet shows at /metrics, to whoever may read it
 	})
 }
 
+// volumeRole is for whoever runs the driver.
+const volumeRole = "mainstay:volume"
+
 // volumeObjects are what the driver needs in the cluster.
 func volumeObjects() []runtime.Object {
-	return append(roleOf("mainstay:volume", driver.Rules()), driver.CSIDriver())
+	return append(roleOf(volumeRole, driver.Rules()), driver.CSIDriver())
 }
 
 // roleOf gives the user of that name these rights in the whole cluster.

@@ -67,7 +67,10 @@ func createWhenServed(ctx context.Context, c client.Client, object client.Object
 	})
 }
 
+// snapshotRole is for whoever runs the controller of snapshots.
+const snapshotRole = "mainstay:snapshot"
+
 // snapshotObjects are the rights of the controller of snapshots.
 func snapshotObjects() []runtime.Object {
-	return roleOf("mainstay:snapshot", snapshots.ControllerRules())
+	return roleOf(snapshotRole, snapshots.ControllerRules())
 }

@@ -9,9 +9,8 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
-// observe reads what a volume did since the last look.
-func (g *governing) observe(id string, elapsed time.Duration) qos.Observed {
-	v, t := g.volumes[id], g.pool.throttle
+// observe reads what a volume's device did since the last look.
+func (v *governed) observe(id string, elapsed time.Duration) qos.Observed {
 	observed := qos.Observed{ID: id, Parameters: v.quality}
 	if stat, err := readDeviceStat(v.device); err == nil {
 		observed.Done = flow(stat.requests-v.stat.requests, stat.bytes-v.stat.bytes, elapsed)
@@ -20,25 +19,34 @@ func (g *governing) observe(id string, elapsed time.Duration) qos.Observed {
 		observed.Waiting = stat.inFlight > 0
 		v.stat = stat
 	}
-	groups := t.groups(v.pods)
-	for _, name := range groups {
-		if v.groups[name] == nil {
-			v.groups[name] = &governedGroup{counted: t.count(name, v.number)}
+	return observed
+}
+
+// flows reads what each group did to a volume since the last look.
+func (g *governing) flows(v *governed, elapsed time.Duration) (flows []qos.Flow) {
+	t := g.pool.throttle
+	if v.found.changed() {
+		v.found = t.find(v.pods)
+		for _, name := range v.found.names {
+			if v.groups[name] == nil {
+				v.groups[name] = &governedGroup{counted: t.count(name, v.number)}
+			}
 		}
+		maps.DeleteFunc(v.groups, func(name string, _ *governedGroup) bool { return !slices.Contains(v.found.names, name) })
 	}
-	maps.DeleteFunc(v.groups, func(name string, _ *governedGroup) bool { return !slices.Contains(groups, name) })
 	for _, name := range v.groupNames() {
 		group, now := v.groups[name], t.count(name, v.number)
-		observed.Flows = append(observed.Flows,
+		flows = append(flows,
 			flow(now.reads-group.counted.reads, now.readBytes-group.counted.readBytes, elapsed),
 			flow(now.writes-group.counted.writes, now.writtenBytes-group.counted.writtenBytes, elapsed))
 		group.counted = now
 	}
-	return observed
+	return flows
 }
 
 func flow(requests, bytes int64, elapsed time.Duration) qos.Flow {
-	return qos.Flow{IOPS: float64(max(requests, 0)) / elapsed.Seconds(), Throughput: float64(max(bytes, 0)) / elapsed.Seconds()}
+	seconds := max(elapsed, time.Microsecond).Seconds() // two looks may fall together
+	return qos.Flow{IOPS: float64(max(requests, 0)) / seconds, Throughput: float64(max(bytes, 0)) / seconds}
 }
 
 // groupNames are in the order of a volume's flows, of which each group has two.
@@ -93,7 +101,7 @@ func (p *Pool) hold(r Record) error {
 		if err != nil {
 			continue // detached meanwhile
 		}
-		for _, group := range p.throttle.groups(pods[number]) {
+		for _, group := range p.throttle.find(pods[number]).names {
 			if err := p.throttle.set(group, number, limit, limit); err != nil {
 				return err
 			}
@@ -112,7 +120,7 @@ func (p *Pool) unlimit(device string) error {
 	if err != nil {
 		return err
 	}
-	for _, group := range p.throttle.groups(nil) {
+	for _, group := range p.throttle.find(nil).names {
 		if err := p.throttle.set(group, number, qos.Limit{}, qos.Limit{}); err != nil {
 			return err
 		}

@@ -22,10 +22,12 @@ const (
 
 // Govern holds the pool's volumes to their maxima, and those without a promise
 // back while one with a promise needs that, until ctx ends. What it held back
-// is let go then; maxima stay, as far as the kernel keeps them. It does nothing
-// for a pool whose volumes say nothing of quality of service.
+// is let go then; maxima stay, as far as the kernel keeps them. Nothing is held
+// in a pool whose volumes say nothing of quality of service. Meanwhile
+// Performance tells what the volumes do.
 func (p *Pool) Govern(ctx context.Context) error {
 	g := &governing{pool: p, volumes: map[string]*governed{}}
+	defer p.performance.Store(nil)
 	defer g.letGo()
 	ticks := time.NewTicker(look)
 	defer ticks.Stop()
@@ -40,6 +42,7 @@ func (p *Pool) Govern(ctx context.Context) error {
 				told = err.Error()
 				klog.FromContext(ctx).Error(err, "Cannot look after the quality of service of all volumes", "pool", p.dir)
 			}
+			g.tell()
 			surveyed = now
 		}
 		g.look(ctx, now.Sub(last))
@@ -59,7 +62,7 @@ type governing struct {
 	pool     *Pool
 	governor qos.Governor
 	volumes  map[string]*governed // by ID
-	// resting: there was nothing to see to, and nobody has looked.
+	// resting: there was nothing to see to, and nobody has looked at groups.
 	resting bool
 }
 
@@ -70,6 +73,8 @@ type governed struct {
 	quality qos.Parameters
 	pods    []string
 	stat    deviceStat
+	meter   qos.Meter
+	found   foundGroups
 	groups  map[string]*governedGroup
 }
 
@@ -87,7 +92,7 @@ func (g *governing) survey() error {
 	if err != nil {
 		return err
 	}
-	g.governor.Envelope = envelope
+	g.governor.Envelope = envelope.Settled()
 	loops, err := findLoops(g.pool.dir + "/")
 	if err != nil {
 		return err
@@ -153,13 +158,21 @@ func (g *governing) findPods() error {
 		return err
 	}
 	for _, v := range g.volumes {
-		v.pods = pods[v.number]
+		v.pods, v.found = pods[v.number], foundGroups{}
 	}
 	return nil
 }
 
 // look is one round: observe, decide, enforce.
 func (g *governing) look(ctx context.Context, elapsed time.Duration) {
+	var observed []qos.Observed
+	ids := slices.Sorted(maps.Keys(g.volumes))
+	for _, id := range ids {
+		v := g.volumes[id]
+		o := v.observe(id, elapsed)
+		v.meter.Add(elapsed, o, g.governor.Envelope)
+		observed = append(observed, o)
+	}
 	if !g.anyLimits() {
 		g.resting = true
 		return
@@ -167,16 +180,14 @@ func (g *governing) look(ctx context.Context, elapsed time.Duration) {
 	if g.resting {
 		// What was done meanwhile was done under no limit, and not in this moment.
 		for _, v := range g.volumes {
-			v.stat, _ = readDeviceStat(v.device) // else it shows as a first, large step
 			clear(v.groups)
+			v.found = foundGroups{}
 		}
 		g.resting = false
 		return
 	}
-	var observed []qos.Observed
-	ids := slices.Sorted(maps.Keys(g.volumes))
-	for _, id := range ids {
-		observed = append(observed, g.observe(id, elapsed))
+	for i, id := range ids {
+		observed[i].Flows = g.flows(g.volumes[id], elapsed)
 	}
 	for i, held := range g.governor.Look(elapsed, observed) {
 		if err := g.enforce(g.volumes[ids[i]], held, time.Now()); err != nil {

@@ -123,7 +123,7 @@ func refuseDiscard(device string) error {
 // loop is an attached loop device.
 type loop struct {
 	device  string // /dev/loopN
-	backing string // as the kernel shows it, without its mark for deleted files
+	backing string // its file's path, without the kernel's mark for deleted files
 }
 
 // findLoops gives the devices whose backing file is, or was, at path; if path
@@ -154,7 +154,8 @@ func findLoops(path string) ([]loop, error) {
 // astray gives the path of the image by which a device is backed, of those that
 // findLoops looks for at path, if the kernel does not show it: a file system that was
 // unmounted while it was in use has no path any more, and gets no other when it is
-// mounted again. What is shown then begins where the file system does.
+// mounted again; nor has one that was mounted in a container which is gone. What is
+// shown then begins where the mount did.
 func (l loop) astray(path string) (image string) {
 	id, name := filepath.Base(filepath.Dir(l.backing)), filepath.Base(l.backing)
 	image = path

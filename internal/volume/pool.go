@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 	"k8s.io/mount-utils"
 	utilexec "k8s.io/utils/exec"
+
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
 const (
@@ -40,6 +42,8 @@ type Pool struct {
 	cannotThrottle error
 	// changed wakes the governor.
 	changed chan struct{}
+	// performance is that of its volumes, as the governor saw it last.
+	performance atomic.Pointer[map[string]qos.Performance]
 	// owed is what volumes may need while they share blocks with a copy. Another
 	// process does not see it; against that there is the pool's reserve.
 	owed atomic.Int64

@@ -29,8 +29,9 @@ const (
 
 // Probe measures what the pool can do, and keeps it: from then on the pool can
 // promise. It works on a volume of its own, and takes five times as long as each
-// measurement may. Others should do little meanwhile, for what they take is not
-// measured. Report is told what is being done.
+// measurement may, and as long as it takes to write the volume once. Others should
+// do little meanwhile, for what they take is not measured. Report is told what is
+// being done.
 func (p *Pool) Probe(ctx context.Context, each time.Duration, report func(doing string)) (qos.Envelope, error) {
 	unlock, err := p.Lock(ctx, probeID)
 	if err != nil {
@@ -77,28 +78,62 @@ func (p *Pool) probeDevice(dir string) (device *os.File, size int64, err error) 
 	return device, size, nil
 }
 
-// measure does it all, the slowest first: writing every block, so that none is
-// written for the first time later.
-func measure(ctx context.Context, device string, size int64, each time.Duration, report func(string)) (e qos.Envelope, err error) {
+// probeRounds is how often everything is measured. A disk that others use, too,
+// as most of those of virtual machines, may do three times as much in one second
+// as in another; the middle one of its rounds counts.
+const probeRounds = 3
+
+// measure does it all. First every block is written, so that none is written for
+// the first time in what follows.
+func measure(ctx context.Context, device string, size int64, each time.Duration, report func(string)) (qos.Envelope, error) {
 	var failed []error
-	do := func(what string, m measurement) done {
-		report(what)
-		m.device, m.size, m.during = device, size, each
+	do := func(m measurement) done {
+		m.device, m.size = device, size
 		d, err := m.run(ctx)
 		failed = append(failed, err)
 		return d
 	}
-	rate := func(d done) int64 { return int64(float64(len(d.latencies)) / d.took.Seconds()) }
-	e.WriteThroughput = largeRequest * rate(do("writing large blocks", measurement{request: largeRequest, workers: 4, write: true, inOrder: true, whole: true}))
-	e.ReadThroughput = largeRequest * rate(do("reading large blocks", measurement{request: largeRequest, workers: 4, inOrder: true}))
-	e.ReadIOPS = rate(do("reading small blocks at random", measurement{request: smallRequest, workers: probeWorkers}))
-	e.WriteIOPS = rate(do("writing small blocks at random", measurement{request: smallRequest, workers: probeWorkers, write: true}))
-	single := do("writing one small block after the other", measurement{request: smallRequest, workers: 1, write: true})
-	slices.Sort(single.latencies)
-	if n := len(single.latencies); n > 0 {
-		e.WriteLatency, e.WriteLatencyP99 = single.latencies[n/2], single.latencies[n*99/100]
+	report("writing all blocks for the first time")
+	first := do(measurement{request: largeRequest, workers: 4, write: true, inOrder: true, whole: true})
+	measurements := []struct {
+		what string
+		m    measurement
+	}{
+		{"writing large blocks", measurement{request: largeRequest, workers: 4, write: true, inOrder: true}},
+		{"reading large blocks", measurement{request: largeRequest, workers: 4, inOrder: true}},
+		{"reading small blocks at random", measurement{request: smallRequest, workers: probeWorkers}},
+		{"writing small blocks at random", measurement{request: smallRequest, workers: probeWorkers, write: true}},
+		{"writing one small block after the other", measurement{request: smallRequest, workers: 1, write: true}},
+	}
+	rates := make([][]int64, len(measurements))
+	var single []time.Duration
+	for round := range probeRounds {
+		for i, m := range measurements {
+			report(fmt.Sprintf("%s, round %d of %d", m.what, round+1, probeRounds))
+			m.m.during = each / probeRounds
+			d := do(m.m)
+			rates[i] = append(rates[i], d.rate())
+			if m.m.workers == 1 {
+				single = append(single, d.latencies...)
+			}
+		}
+	}
+	e := qos.Envelope{
+		RewriteThroughput: largeRequest * middle(rates[0]), ReadThroughput: largeRequest * middle(rates[1]),
+		ReadIOPS: middle(rates[2]), WriteIOPS: middle(rates[3]),
+	}
+	e.WriteThroughput = min(e.RewriteThroughput, largeRequest*first.rate())
+	slices.Sort(single)
+	if n := len(single); n > 0 {
+		e.WriteLatency, e.WriteLatencyP99 = single[n/2], single[n*99/100]
 	}
 	return e, errors.Join(failed...)
+}
+
+// middle of some numbers that are not sorted.
+func middle(n []int64) int64 {
+	slices.Sort(n)
+	return n[len(n)/2]
 }
 
 // measurement is one way to use a device for a while.
@@ -117,6 +152,9 @@ type done struct {
 	latencies []time.Duration
 	took      time.Duration
 }
+
+// rate is how many requests were done in a second.
+func (d done) rate() int64 { return int64(float64(len(d.latencies)) / d.took.Seconds()) }
 
 func (m measurement) run(ctx context.Context) (done, error) {
 	flags := unix.O_RDWR | unix.O_DIRECT
@@ -156,7 +194,7 @@ func (m measurement) work(ctx context.Context, fd int, worker int64, begun time.
 	defer unix.Munmap(buffer) //nolint:errcheck // there is nothing to do about it
 	blocks := m.size / m.request
 	for i := worker; ctx.Err() == nil; i += int64(m.workers) {
-		if time.Since(begun) >= m.during && (!m.whole || i >= blocks) {
+		if len(latencies) > 0 && time.Since(begun) >= m.during && (!m.whole || i >= blocks) {
 			return latencies, nil
 		}
 		at := i % blocks

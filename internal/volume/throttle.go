@@ -41,49 +41,6 @@ func findThrottle(mounted string) (throttle, error) {
 	return throttle{}, fmt.Errorf("%w: this kernel cannot limit a device (there is neither the cgroup controller io nor blkio with throttling)", ErrUnsupported)
 }
 
-// groups are those whose requests of a device are limited: the given pods have
-// it. The first is there before any pod.
-func (t throttle) groups(pods []string) []string {
-	if t.v2 {
-		return t.podsRoots()
-	}
-	groups := []string{t.root}
-	for _, parent := range t.podsRoots() {
-		for _, pod := range pods {
-			groups = append(groups, containersOf(parent, pod)...)
-		}
-	}
-	return groups
-}
-
-// podsRoots are the groups below which kubelet puts all pods.
-func (t throttle) podsRoots() []string {
-	var found []string
-	for _, pattern := range []string{"kubepods", "kubepods.slice", "*/kubepods", "*/kubepods.slice"} {
-		matches, _ := filepath.Glob(filepath.Join(t.root, pattern)) // the patterns are right
-		found = append(found, matches...)
-	}
-	return found
-}
-
-// containersOf finds a pod's group, whichever of kubelet's two ways to name it
-// was used, and those below.
-func containersOf(parent, uid string) (groups []string) {
-	slice := "-pod" + strings.ReplaceAll(uid, "-", "_") + ".slice"
-	_ = filepath.WalkDir(parent, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil || !entry.IsDir():
-			return nil // it ended meanwhile
-		case strings.Contains(path, "/pod"+uid) || strings.Contains(path, slice):
-			groups = append(groups, path)
-		case strings.HasPrefix(entry.Name(), "pod") || strings.Contains(entry.Name(), "-pod"):
-			return fs.SkipDir
-		}
-		return nil
-	})
-	return groups
-}
-
 // set holds what a group does to a device, such as 7:1, to limits.
 func (t throttle) set(group, device string, reads, writes qos.Limit) error {
 	if t.v2 {

@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if program := os.Getenv(upstreamVariable); program != "" {
+		os.Exit(runUpstream(program))
+	}
 	os.Exit(m.Run())
 }
 
@@ -137,13 +140,14 @@ func etcdURL(port int) *url.URL {
 	return &url.URL{Scheme: "https", Host: fmt.Sprintf("127.0.0.1:%d", port)}
 }
 
-func makeCertificates(t *testing.T, directory string) {
+// makeCertificates are valid for this machine, and more addresses.
+func makeCertificates(t *testing.T, directory string, addresses ...net.IP) {
 	t.Helper()
 	config := func(name string, usages ...x509.ExtKeyUsage) *pkiutil.CertConfig {
 		return &pkiutil.CertConfig{
 			Config: certutil.Config{
 				CommonName: name, Usages: usages, NotBefore: time.Now(),
-				AltNames: certutil.AltNames{IPs: []net.IP{net.IPv4(127, 0, 0, 1)}},
+				AltNames: certutil.AltNames{IPs: append(addresses, net.IPv4(127, 0, 0, 1))},
 			},
 			NotAfter: time.Now().Add(time.Hour), EncryptionAlgorithm: kubeadmapi.EncryptionAlgorithmECDSAP256,
 		}

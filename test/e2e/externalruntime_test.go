@@ -48,7 +48,8 @@ disabled_plugins = [DISABLED]
     conf_dir = "DIR/cni"
 `
 	somebodysNetwork = `{"cniVersion": "1.0.0", "name": "somebodys", "plugins": [{"type": "ptp",
-  "ipam": {"type": "host-local", "dataDir": "DIR/ipam", "ranges": [[{"subnet": "10.99.0.0/24"}]]}}]}`
+  "ipam": {"type": "host-local", "dataDir": "DIR/ipam", "ranges": [[{"subnet": "10.99.0.0/24"}]],
+  "routes": [{"dst": "0.0.0.0/0"}]}}]}`
 )
 
 // somebodysContainerd is a container runtime that Mainstay did not start.
@@ -106,7 +107,13 @@ func (c *somebodysContainerd) ctr(t *testing.T, arguments ...string) string {
 
 func (c *somebodysContainerd) service(t *testing.T) internalapi.RuntimeService {
 	t.Helper()
-	service, err := remote.NewRemoteRuntimeService(t.Context(), c.endpoint(), time.Minute, nil, false)
+	return c.serviceUntil(t.Context(), t)
+}
+
+// serviceUntil may be used until ctx ends, as in a test's cleanup.
+func (c *somebodysContainerd) serviceUntil(ctx context.Context, t *testing.T) internalapi.RuntimeService {
+	t.Helper()
+	service, err := remote.NewRemoteRuntimeService(ctx, c.endpoint(), time.Minute, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

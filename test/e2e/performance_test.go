@@ -58,7 +58,7 @@ spec:
 	})
 	hosts.Eventually(t, 30*time.Second, pools(`volumes[?(@.claim=="default/billing")].maxThroughput`, "2Mi"))
 	hosts.Eventually(t, 30*time.Second, pools("promised.iops", ""))
-	if out := h.Mainstay(t, "volumes", "--namespace", "default"); !regexp.MustCompile(`(?m)^default +billing +Bound .* 2Mi/s +billing `).MatchString(out) {
+	if out := h.Mainstay(t, "volumes", "--namespace", "default", "-o", "wide"); !regexp.MustCompile(`(?m)^default +billing +Bound .* billing +2Mi/s `).MatchString(out) {
 		t.Errorf("mainstay volumes:\n%s", out)
 	}
 	begun := time.Now()
@@ -66,5 +66,5 @@ spec:
 	if took := time.Since(begun); took < 5*time.Second {
 		t.Errorf("12 MiB were written in %v, at most 2 MiB a second are allowed", took)
 	}
-	h.Kubectl(t, "delete", "pod/billing", "pvc/billing", "volumeattributesclass/modest", "--wait=false")
+	breakPromise(t, h)
 }

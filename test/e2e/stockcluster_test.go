@@ -34,6 +34,7 @@ import (
 type stockCluster struct {
 	directory string
 	host      string
+	tokens    string // of users beside the administrator, a line for each
 	client    kubernetes.Interface
 	nodes     *playedNodes
 }
@@ -44,24 +45,13 @@ func startStockCluster(t *testing.T) *stockCluster {
 	t.Helper()
 	klog.SetLogger(logr.Discard()) // upstream's parts in this process have nothing to say
 	c := &stockCluster{directory: t.TempDir()}
-	program := filepath.Join(c.directory, "kube-apiserver")
-	began := time.Now()
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "k8s.io/kubernetes/cmd/kube-apiserver")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build kube-apiserver: %v\n%s", err, output)
-	}
-	t.Logf("built kube-apiserver in %.0f s", time.Since(began).Seconds())
-	c.startAPIServer(t, program)
-
-	access := &rest.Config{Host: c.host, BearerToken: stockAdministrator, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAFile: c.file("ca.crt")}}
-	client, err := kubernetes.NewForConfig(access)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.client = client
-	hosts.Eventually(t, 30*time.Second, func(ctx context.Context) error {
-		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
-	})
+	makeCertificates(t, c.directory)
+	port := freePort(t)
+	c.startAPIServer(t, exec.Command, "https://127.0.0.1:"+port,
+		"--bind-address=127.0.0.1", "--secure-port="+port, "--etcd-servers="+startEmbeddedEtcd(t, c.directory),
+		"--authorization-mode=RBAC",
+		"--enable-admission-plugins=OwnerReferencesPermissionEnforcement") // the strictest about what a controller may do
+	client := c.client
 	// Pods run as this account, which another of upstream's controllers makes.
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
 	if _, err := client.CoreV1().ServiceAccounts("default").Create(t.Context(), account, metav1.CreateOptions{}); err != nil {
@@ -74,11 +64,12 @@ func startStockCluster(t *testing.T) *stockCluster {
 
 func (c *stockCluster) file(name string) string { return filepath.Join(c.directory, name) }
 
-func (c *stockCluster) startAPIServer(t *testing.T, program string) {
+// startAPIServer returns when it is ready to be reached at host.
+func (c *stockCluster) startAPIServer(t *testing.T, run runner, host string, arguments ...string) {
 	t.Helper()
-	makeCertificates(t, c.directory)
+	c.host = host
 	for name, content := range map[string]string{
-		"tokens":      stockAdministrator + ",administrator,1,system:masters\n",
+		"tokens":      stockAdministrator + ",administrator,1,system:masters\n" + c.tokens,
 		"audit.yaml":  "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata, omitStages: [RequestReceived]}]\n",
 		"audit.jsonl": "",
 	} {
@@ -86,31 +77,21 @@ func (c *stockCluster) startAPIServer(t *testing.T, program string) {
 			t.Fatal(err)
 		}
 	}
-	port := freePort(t)
-	c.host = "https://127.0.0.1:" + port
-	log, err := os.Create(c.file("kube-apiserver.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command(program,
-		"--etcd-servers="+startEmbeddedEtcd(t, c.directory), "--bind-address=127.0.0.1", "--secure-port="+port,
+	c.startUpstream(t, run, "kube-apiserver", append(arguments,
 		"--tls-cert-file="+c.file("server.crt"), "--tls-private-key-file="+c.file("server.key"),
-		"--token-auth-file="+c.file("tokens"), "--authorization-mode=RBAC",
+		"--token-auth-file="+c.file("tokens"),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+c.file("server.key"), "--service-account-signing-key-file="+c.file("server.key"),
 		"--service-cluster-ip-range=10.0.0.0/24", "--endpoint-reconciler-type=none",
-		"--enable-admission-plugins=OwnerReferencesPermissionEnforcement", // the strictest about what a controller may do
-		"--audit-policy-file="+c.file("audit.yaml"), "--audit-log-path="+c.file("audit.jsonl"), "--audit-log-mode=blocking")
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
+		"--audit-policy-file="+c.file("audit.yaml"), "--audit-log-path="+c.file("audit.jsonl"), "--audit-log-mode=blocking")...)
+	access := &rest.Config{Host: c.host, BearerToken: stockAdministrator, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAFile: c.file("ca.crt")}}
+	client, err := kubernetes.NewForConfig(access)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-		if t.Failed() {
-			showEnd(t, c.file("kube-apiserver.log"))
-		}
+	c.client = client
+	hosts.Eventually(t, 30*time.Second, func(ctx context.Context) error {
+		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
 }
 

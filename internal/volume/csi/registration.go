@@ -21,7 +21,7 @@ func Register(ctx context.Context, kubeletDir, socket string) error {
 	}
 	server := grpc.NewServer()
 	kubelet.RegisterRegistrationServer(server, registration{socket: socket})
-	return serveUntil(ctx, server, listener)
+	return serveUntil(ctx, server, listener, gracePeriod)
 }
 
 type registration struct {

@@ -46,20 +46,25 @@ func (d Driver) record(handle string) (volume.Record, error) {
 }
 
 // Serve answers CSI calls on a Unix socket, open to root only, until ctx ends;
-// calls under way are finished, if they take no longer than gracePeriod. A socket that a killed driver has left is
-// replaced.
+// calls under way are finished if they take no longer than gracePeriod, and else
+// told to give up. A socket that a killed driver has left is replaced.
 func (d Driver) Serve(ctx context.Context, socket string) error {
 	listener, err := Listen(socket)
 	if err != nil {
 		return err
 	}
-	server := grpc.NewServer(grpc.ChainUnaryInterceptor(logged, coded, d.serialized))
+	server := grpc.NewServer(grpc.ChainUnaryInterceptor(logged, coded, d.serialized), untilHandled)
 	spec.RegisterIdentityServer(server, identity{driver: d})
 	spec.RegisterControllerServer(server, controller{driver: d})
 	spec.RegisterGroupControllerServer(server, groupController{driver: d})
 	spec.RegisterNodeServer(server, node{driver: d})
-	return serveUntil(ctx, server, listener)
+	return serveUntil(ctx, server, listener, gracePeriod)
 }
+
+// untilHandled: no call outlives its server. When a container ends, all of its
+// processes do, that which would thaw a volume included; so whoever has frozen one
+// thaws it before the driver ends.
+var untilHandled = grpc.WaitForHandlers(true)
 
 // Listen makes the socket, its directory where that is missing, and keeps both
 // to root.
@@ -83,9 +88,9 @@ func Listen(socket string) (net.Listener, error) {
 	return listener, nil
 }
 
-func serveUntil(ctx context.Context, server *grpc.Server, listener net.Listener) error {
+func serveUntil(ctx context.Context, server *grpc.Server, listener net.Listener, grace time.Duration) error {
 	stop := context.AfterFunc(ctx, func() {
-		forced := time.AfterFunc(gracePeriod, server.Stop)
+		forced := time.AfterFunc(grace, server.Stop)
 		defer forced.Stop()
 		server.GracefulStop()
 	})

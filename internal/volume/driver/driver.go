@@ -7,19 +7,21 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
+	"github.com/mainstay-io/mainstay/internal/volume/metrics"
 	"github.com/mainstay-io/mainstay/internal/volume/poolstatus"
 	"github.com/mainstay-io/mainstay/internal/volume/provisioner"
 	"github.com/mainstay-io/mainstay/internal/volume/snapshots"
 )
 
 // Config is what the driver of one node needs to know. All fields but Version
-// are required.
+// and Register are required.
 type Config struct {
 	// NodeName is the node's name in Kubernetes.
 	NodeName string
@@ -37,6 +39,9 @@ type Config struct {
 	SocketDir string
 	// RESTConfig reaches the API server. Its user needs what Rules says.
 	RESTConfig *rest.Config
+	// Register is given what tells Prometheus of the volumes' performance. May be
+	// nil: then nobody is told.
+	Register func(...prometheus.Collector)
 }
 
 // lookForPool is how often a pool that was never there is looked for.
@@ -56,6 +61,10 @@ func Run(ctx context.Context, c Config) error {
 	socket := filepath.Join(c.SocketDir, "csi.sock")
 	node := csi.Driver{NodeName: c.NodeName, Version: c.Version, Pools: pools}
 
+	if c.Register != nil {
+		c.Register(metrics.Collector{NodeName: c.NodeName, Pools: pools})
+	}
+
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return node.Serve(ctx, socket) })
 	for _, name := range pools.Names() {
@@ -70,7 +79,7 @@ func Run(ctx context.Context, c Config) error {
 	})
 	group.Go(func() error {
 		return provisioner.Run(ctx, provisioner.Config{
-			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace,
+			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace, Performance: pools.Performance,
 		})
 	})
 	return group.Wait()

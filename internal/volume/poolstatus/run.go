@@ -27,6 +27,10 @@ import (
 // written.
 const interval = 5 * time.Second
 
+// achievedRounds is how many intervals pass between two looks at what volumes do:
+// that changes all the time.
+const achievedRounds = 6
+
 // Config says whose pools they are.
 type Config struct {
 	// RESTConfig reaches the API server.
@@ -54,8 +58,9 @@ func Run(ctx context.Context, c Config) error {
 	}
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
-	for told := ""; ; {
-		if err := publishAll(ctx, cluster, c); err != nil && ctx.Err() == nil && err.Error() != told {
+	told := ""
+	for round := 0; ; round++ {
+		if err := publishAll(ctx, cluster, c, round%achievedRounds == 0); err != nil && ctx.Err() == nil && err.Error() != told {
 			told = err.Error()
 			klog.FromContext(ctx).Info("Cannot tell the cluster of the pools of volumes", "err", err)
 		}
@@ -67,12 +72,12 @@ func Run(ctx context.Context, c Config) error {
 	}
 }
 
-// publishAll makes the resources say what is, and removes those of pools that are
-// not declared any more.
-func publishAll(ctx context.Context, cluster client.Client, c Config) error {
+// publishAll makes the resources say what is, and what volumes do now if that is
+// fresh, and removes those of pools that are not declared any more.
+func publishAll(ctx context.Context, cluster client.Client, c Config, fresh bool) error {
 	var failed []error
 	for _, name := range c.Pools.Names() {
-		failed = append(failed, publish(ctx, cluster, c, name))
+		failed = append(failed, publish(ctx, cluster, c, name, fresh))
 	}
 	all := &v1alpha1.PoolList{}
 	if err := cluster.List(ctx, all); err != nil {
@@ -87,7 +92,7 @@ func publishAll(ctx context.Context, cluster client.Client, c Config) error {
 }
 
 // publish makes the resource of one pool say what is.
-func publish(ctx context.Context, cluster client.Client, c Config, name string) error {
+func publish(ctx context.Context, cluster client.Client, c Config, name string, fresh bool) error {
 	now, unusable := observe(c.Pools, name)
 	wanted := specOf(c, name)
 	pool := &v1alpha1.Pool{}
@@ -106,7 +111,7 @@ func publish(ctx context.Context, cluster client.Client, c Config, name string) 
 			return err
 		}
 	}
-	status := statusOf(now)
+	status := withAchieved(statusOf(now), pool.Status, now.performance, fresh)
 	if unusable != nil {
 		status = unusableStatus(pool.Status)
 	}
@@ -166,5 +171,5 @@ func observe(pools *volume.Pools, name string) (observed, error) {
 		return observed{}, err
 	}
 	records, err := p.List()
-	return observed{capacity, available, ledger, records}, err
+	return observed{capacity, available, ledger, records, p.Performance()}, err
 }

@@ -17,6 +17,7 @@ type observed struct {
 	capacity, available int64
 	ledger              qos.Ledger
 	records             []volume.Record
+	performance         map[string]qos.Performance // by volume ID; nil while nobody knows
 }
 
 // statusOf tells it in the words of the API.

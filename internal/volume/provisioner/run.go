@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/qos"
 	"github.com/mainstay-io/mainstay/internal/volume/snapshots"
 )
 
@@ -43,6 +44,9 @@ type Config struct {
 	Endpoint string
 	// Namespace holds the node's CSIStorageCapacity objects.
 	Namespace string
+	// Performance is that of the volume of a handle, nil when nobody uses it, as far
+	// as that is known. It may be called at any time.
+	Performance func(handle string) (of *qos.Performance, known bool)
 }
 
 // Run serves claims until ctx ends. It waits for the driver to serve, and
@@ -97,6 +101,7 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots v
 	if err != nil {
 		return err
 	}
+	teller := &teller{client: client, nodeName: c.NodeName, claims: claims.Lister(), volumes: volumes.Lister(), performance: c.Performance}
 	if err := capacity.watch(classes.Informer()); err != nil {
 		return err
 	}
@@ -108,6 +113,7 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots v
 	group.Go(func() error { provision.Run(ctx); return nil })
 	group.Go(func() error { follower.run(ctx); return nil })
 	group.Go(func() error { capacity.run(ctx); return nil })
+	group.Go(func() error { teller.run(ctx); return nil })
 	return group.Wait()
 }
 

@@ -8,9 +8,12 @@ type Envelope struct {
 	// Operations a second of 4 KiB at random places, written durably, many at once.
 	ReadIOPS  int64 `json:"readIops"`
 	WriteIOPS int64 `json:"writeIops"`
-	// Bytes a second, in requests of 1 MiB.
+	// Bytes a second, in requests of 1 MiB. What was never written before takes longer
+	// on many disks: then that is what counts.
 	ReadThroughput  int64 `json:"readThroughput"`
 	WriteThroughput int64 `json:"writeThroughput"`
+	// RewriteThroughput is that of writing what was written before. Zero: the same.
+	RewriteThroughput int64 `json:"rewriteThroughput,omitempty"`
 	// Latency of a single durable write of 4 KiB when nothing else goes on: half
 	// of them took less, and 99 of 100.
 	WriteLatency    time.Duration `json:"writeLatencyNanoseconds"`
@@ -24,6 +27,15 @@ func (e Envelope) IOPS() int64 { return min(e.ReadIOPS, e.WriteIOPS) }
 
 // Throughput is what the pool does in either direction, in bytes a second.
 func (e Envelope) Throughput() int64 { return min(e.ReadThroughput, e.WriteThroughput) }
+
+// Settled is what the pool does for volumes that were written once. What can be
+// promised is less, but this is what there is to share.
+func (e Envelope) Settled() Envelope {
+	if e.RewriteThroughput > 0 {
+		e.WriteThroughput = e.RewriteThroughput
+	}
+	return e
+}
 
 // known: the envelope can be reckoned with.
 func (e Envelope) known() bool { return e.IOPS() > 0 && e.Throughput() > 0 }

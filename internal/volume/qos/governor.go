@@ -1,6 +1,7 @@
 package qos
 
 import (
+	"math"
 	"time"
 )
 
@@ -30,18 +31,23 @@ type Held struct {
 
 const (
 	// slow is how many times longer than undisturbed a guaranteed volume's requests
-	// may take before others are held back.
-	slow = 1.15
+	// may take, and slowShort the same while it has less than it was promised and
+	// would have that undisturbed.
+	slow, slowShort = 1.2, 1.05
 	// secure is how far above its promise a volume is no longer protected: what it
 	// gets beyond is spare, and everybody's.
 	secure = 1.25
 	// floor is the part of the envelope that those without a promise always have
 	// together: it is never promised.
 	floor = 1 - Promisable
-	// The allowance of those without a promise falls to this part of what they did
-	// whenever somebody lacks, and rises by these parts a second: up to where it
-	// did harm the last time, and from there on, where it is tried again with care.
-	fall, rise, try = 0.7, 1.0, 0.02
+	// gain is by which part of itself, a second, the allowance of those without a
+	// promise changes for each part by which requests take too long, or might take
+	// longer; at most by so much down and up. It does not jump at the first slow
+	// request: every disk's latencies swing by themselves, and what they do around
+	// the goal evens out.
+	gain, down, up = 4.0, 3.5, 1.0
+	// used is the part of the allowance that must be used before it rises.
+	used = 0.5
 	// calm is how long nobody must have lacked until all are let go, and rest how
 	// long those must have done nothing who could lack.
 	calm, rest = 30 * time.Second, time.Second
@@ -56,8 +62,6 @@ type Governor struct {
 	// held: those without a promise have an allowance, a part of the envelope.
 	held      bool
 	allowance float64
-	// harmful is the allowance that did harm the last time.
-	harmful float64
 	// lacked is how long ago somebody did, and active how long ago somebody who was
 	// promised something did anything.
 	lacked, active time.Duration
@@ -104,50 +108,50 @@ func (g *Governor) adjust(elapsed time.Duration, volumes []Observed) {
 		}
 	}
 	g.lacked, g.active = g.lacked+elapsed, g.active+elapsed
-	lacking := g.anyLacks(volumes, taken <= floor)
-	seconds := elapsed.Seconds()
+	room := g.room(volumes, taken)
+	change := min(max(gain*room, -down), up)
 	switch {
-	case lacking:
-		if !g.held && g.harmful > 0 {
-			taken = min(taken, g.harmful) // it is the same again, most likely
-		}
+	case room < 0 && taken > floor:
 		if !g.held || g.allowance > taken {
 			g.allowance = taken
 		}
-		g.harmful = max(g.allowance, floor)
-		g.allowance, g.held, g.lacked = max(g.allowance*fall, floor), true, 0
+		g.held, g.lacked = true, 0
 	case !g.held:
+		return
 	case g.lacked > calm, g.active > rest:
 		g.held = false
-	case g.allowance < g.harmful*0.9:
-		g.allowance = min(g.allowance*(1+rise*seconds), g.harmful*0.9)
-	default:
-		g.allowance *= 1 + try*seconds
+	case room > 0 && taken < used*g.allowance:
+		return
 	}
+	g.allowance = max(g.allowance*math.Exp(change*elapsed.Seconds()), floor)
 }
 
-// anyLacks reports whether somebody lacks what was promised, and learns what
-// requests take if the others are quiet.
-func (g *Governor) anyLacks(volumes []Observed, quiet bool) (lacking bool) {
+// room is by which part of what they take undisturbed the requests of whoever
+// is worst off may take longer. Less than zero: somebody lacks what was promised.
+// It learns what requests take if the others are quiet.
+func (g *Governor) room(volumes []Observed, taken float64) float64 {
+	least := math.Inf(1)
 	for _, v := range volumes {
 		if !v.Parameters.Guaranteed() || v.Requests == 0 && !v.Waiting {
 			continue
 		}
 		g.active = 0
 		r := g.volumes[v.ID]
-		r.learn(quiet)
-		if !quiet && r.lacks(v) {
-			lacking, r.lacked = true, 0
+		r.learn(taken)
+		room := r.room(v.Parameters, g.Envelope)
+		if room < 0 && taken > floor {
+			r.lacked = 0
 		}
+		least = min(least, room)
 	}
-	return lacking
+	return least
 }
 
 // yields: the volume has to make way for others, since it was promised nothing;
 // or since it has far more than that, and is not one of those others.
 func (g *Governor) yields(v Observed) bool {
 	r := g.volumes[v.ID]
-	return !v.Parameters.Guaranteed() || r.secured(v.Parameters) && r.lacked > calm
+	return !v.Parameters.Guaranteed() || r.secured(v.Parameters, g.Envelope) && r.lacked > calm
 }
 
 // hold decides about one volume, one of so many that make way.

@@ -61,3 +61,20 @@ func TestNeverMoreThanPromisable(t *testing.T) {
 		t.Fatalf("only %d were admitted: the test shows nothing", admitted)
 	}
 }
+
+// What can be promised holds for new volumes, too, whatever is shared once they
+// were written.
+func TestPromisesAreForNewVolumes(t *testing.T) {
+	e := envelope(1000, 1000)
+	e.RewriteThroughput = 2500
+	pool := Ledger{Envelope: e}
+	if _, throughput := pool.Left(); throughput != 800 {
+		t.Errorf("left: %d", throughput)
+	}
+	if got := e.Settled(); got.Throughput() != 2500 || got.IOPS() != 1000 || e.Throughput() != 1000 {
+		t.Errorf("settled: %+v", got)
+	}
+	if old := envelope(1000, 1000); old.Settled() != old {
+		t.Errorf("measured by an earlier Mainstay: %+v", old.Settled())
+	}
+}

@@ -45,32 +45,57 @@ func (r *record) latency() float64 {
 	return r.seconds / r.requests
 }
 
-// learn takes what requests take now for undisturbed when nobody disturbs, or
-// when it is less than ever. What an application asks for changes, and with it
-// how long it takes: if holding others back changes nothing, it is not they.
-func (r *record) learn(quiet bool) {
+// silent is the part of the envelope that disturbs nobody.
+const silent = 0.01
+
+// learn takes what requests take now for undisturbed while others take no more
+// than that part of the envelope which they always have. What an application asks
+// for changes, and with it how long it takes: if holding others back changes
+// nothing, it is not they. With them at work it takes a while to be sure; and what
+// takes less than ever, for a moment, may have done so by chance.
+func (r *record) learn(others float64) {
 	now := r.latency()
+	part := 0.0
 	switch {
 	case now == 0:
-	case r.undisturbed == 0 && quiet, now < r.undisturbed:
-		r.undisturbed = now
-	case quiet:
-		r.undisturbed += (now - r.undisturbed) / 4
+		return
+	case r.undisturbed == 0:
+		if others <= floor {
+			r.undisturbed = now
+		}
+		return
+	case others <= silent:
+		part = 1.0 / 4
+	case now < r.undisturbed:
+		part = 1.0 / 16
+	case others <= floor:
+		part = 1.0 / 200
 	}
+	r.undisturbed += part * (now - r.undisturbed)
 }
 
-// lacks: the volume does no more than it was promised, and is being disturbed,
-// as far as is known. Nothing is known before there was a moment without
-// neighbours: then they are held back for one.
-func (r *record) lacks(v Observed) bool {
+// room is by which part of what they take undisturbed the volume's requests may
+// take longer, as far as is known. Less than zero: it lacks. Nothing is known
+// before there was a moment without neighbours: then they are held back for one.
+func (r *record) room(promised Parameters, e Envelope) float64 {
 	now := r.latency()
-	return now > 0 && !r.secured(v.Parameters) && (r.undisturbed == 0 || now > slow*r.undisturbed)
+	switch {
+	case now == 0, r.secured(promised, e):
+		return math.Inf(1)
+	case r.undisturbed == 0:
+		return math.Inf(-1)
+	}
+	slowed := now / r.undisturbed
+	alone := Flow{IOPS: r.did.IOPS * slowed, Throughput: r.did.Throughput * slowed}
+	if !met(r.did, promised, e, 1) && met(alone, promised, e, 1) {
+		return slowShort - slowed
+	}
+	return slow - slowed
 }
 
 // secured: the volume does clearly more than it was promised.
-func (r *record) secured(promised Parameters) bool {
-	return promised.Guaranteed() &&
-		r.did.IOPS >= secure*float64(promised.MinIOPS) && r.did.Throughput >= secure*float64(promised.MinThroughput)
+func (r *record) secured(promised Parameters, e Envelope) bool {
+	return promised.Guaranteed() && met(r.did, promised, e, secure)
 }
 
 // debt is by how much a volume exceeded its maximum of late, which can happen

@@ -46,19 +46,20 @@ func NewClient(access *rest.Config) (*versioned.Clientset, error) {
 	return versioned.NewForConfig(access)
 }
 
-// waitForDefinitions waits until the API server serves snapshots and groups of
-// them. A cluster that never does has no snapshots, and that is no error.
-func waitForDefinitions(ctx context.Context, c clients) error {
-	for _, kinds := range []schema.GroupVersion{snapshot.SchemeGroupVersion, groupsnapshot.SchemeGroupVersion} {
-		err := wait.PollUntilContextCancel(ctx, time.Second, true, func(context.Context) (bool, error) {
-			_, err := c.kubernetes.Discovery().ServerResourcesForGroupVersion(kinds.String())
-			return err == nil, nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+// The kinds of snapshots, and of groups of them. A cluster may have none, or those
+// without these, and that is no error.
+var singleKinds, groupKinds = snapshot.SchemeGroupVersion, groupsnapshot.SchemeGroupVersion
+
+// waitForKinds waits until the API server serves them. It asks ever more rarely,
+// for it may ask on every node of a cluster that never will.
+func waitForKinds(ctx context.Context, c clients, kinds schema.GroupVersion) error {
+	pauses := wait.Backoff{Duration: time.Second, Factor: 1.5, Steps: 20, Cap: time.Minute}
+	return pauses.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) { return c.serve(kinds), nil })
+}
+
+func (c clients) serve(kinds schema.GroupVersion) bool {
+	_, err := c.kubernetes.Discovery().ServerResourcesForGroupVersion(kinds.String())
+	return err == nil
 }
 
 func retries() workqueue.TypedRateLimiter[string] {

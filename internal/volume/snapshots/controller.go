@@ -2,6 +2,7 @@ package snapshots
 
 import (
 	"context"
+	"errors"
 
 	snapshotinformers "github.com/kubernetes-csi/external-snapshotter/client/v8/informers/externalversions"
 	controller "github.com/kubernetes-csi/external-snapshotter/v8/pkg/common-controller"
@@ -19,7 +20,7 @@ func RunController(ctx context.Context, access *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := waitForDefinitions(ctx, c); err != nil {
+	if err := errors.Join(waitForKinds(ctx, c, singleKinds), waitForKinds(ctx, c, groupKinds)); err != nil {
 		return err
 	}
 	core := informers.NewSharedInformerFactory(c.kubernetes, resync)

@@ -39,7 +39,7 @@ type unlabelled struct {
 	evidence evidence
 }
 
-func newLabeller(nodeName string, c clients, driver *grpc.ClientConn) (*labeller, error) {
+func newLabeller(nodeName string, c clients, driver *grpc.ClientConn, withGroups bool) (*labeller, error) {
 	l := &labeller{
 		nodeName: nodeName, clients: c, driver: spec.NewControllerClient(driver),
 		factory: selecting(c, "!"+managedBy),
@@ -47,10 +47,11 @@ func newLabeller(nodeName string, c clients, driver *grpc.ClientConn) (*labeller
 			workqueue.NewTypedItemExponentialFailureRateLimiter[unlabelled](firstRetry, lastRetry)),
 	}
 	handler := cache.ResourceEventHandlerFuncs{AddFunc: l.enqueue, UpdateFunc: func(_, content any) { l.enqueue(content) }}
-	for _, informer := range []cache.SharedIndexInformer{
-		l.factory.Snapshot().V1().VolumeSnapshotContents().Informer(),
-		l.factory.Groupsnapshot().V1().VolumeGroupSnapshotContents().Informer(),
-	} {
+	informers := []cache.SharedIndexInformer{l.factory.Snapshot().V1().VolumeSnapshotContents().Informer()}
+	if withGroups {
+		informers = append(informers, l.factory.Groupsnapshot().V1().VolumeGroupSnapshotContents().Informer())
+	}
+	for _, informer := range informers {
 		if _, err := informer.AddEventHandler(handler); err != nil {
 			return nil, err
 		}

@@ -31,7 +31,8 @@ type NodeConfig struct {
 }
 
 // RunNode has the node's driver take and delete the snapshots of its volumes
-// until ctx ends, once the cluster knows snapshots.
+// until ctx ends, once the cluster knows snapshots; those of groups, once it knows
+// groups.
 func RunNode(ctx context.Context, config NodeConfig) error {
 	c, err := newClients(config.RESTConfig)
 	if err != nil {
@@ -44,16 +45,30 @@ func RunNode(ctx context.Context, config NodeConfig) error {
 		return err
 	}
 	defer driver.Close()
-	if err := waitForDefinitions(ctx, c); err != nil {
-		return nil // it was asked to end
-	}
-	return runNode(ctx, config.NodeName, c, driver)
+	return runServed(ctx, config.NodeName, c, driver)
 }
 
-func runNode(ctx context.Context, nodeName string, c clients, driver *grpc.ClientConn) error {
+// runServed sees to the kinds that the API server serves: many clusters know
+// snapshots, but no groups of them.
+func runServed(ctx context.Context, nodeName string, c clients, driver *grpc.ClientConn) error {
+	if err := waitForKinds(ctx, c, singleKinds); err != nil {
+		return nil // it was asked to end
+	}
+	if !c.serve(groupKinds) {
+		untilGroups, begin := context.WithCancel(ctx)
+		defer begin()
+		go func() { _ = waitForKinds(untilGroups, c, groupKinds); begin() }()
+		if err := runNode(untilGroups, nodeName, c, driver, false); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return runNode(ctx, nodeName, c, driver, true)
+}
+
+func runNode(ctx context.Context, nodeName string, c clients, driver *grpc.ClientConn, withGroups bool) error {
 	classes := snapshotinformers.NewSharedInformerFactory(c.snapshots, resync)
 	own := selecting(c, managedBy+"="+nodeName)
-	const anyLength, plain, withGroups = -1, false, true
+	const anyLength, plain = -1, false
 	control := sidecar.NewCSISnapshotSideCarController(
 		c.snapshots, c.kubernetes, volume.DriverName,
 		own.Snapshot().V1().VolumeSnapshotContents(), classes.Snapshot().V1().VolumeSnapshotClasses(),
@@ -62,7 +77,7 @@ func runNode(ctx context.Context, nodeName string, c clients, driver *grpc.Clien
 		withGroups, own.Groupsnapshot().V1().VolumeGroupSnapshotContents(), classes.Groupsnapshot().V1().VolumeGroupSnapshotClasses(),
 		retries(),
 	)
-	labels, err := newLabeller(nodeName, c, driver)
+	labels, err := newLabeller(nodeName, c, driver, withGroups)
 	if err != nil {
 		return err
 	}

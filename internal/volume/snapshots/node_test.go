@@ -3,6 +3,8 @@ package snapshots
 import (
 	"context"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,9 +15,11 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	clientfeatures "k8s.io/client-go/features"
 	clientfeaturestesting "k8s.io/client-go/features/testing"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/utils/ptr"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
@@ -31,9 +35,11 @@ const thisNode = "node-a"
 type node struct {
 	*fakesnapshots.Clientset
 	pool *volume.Pool
+	// groups: the API knows groups of snapshots.
+	groups *atomic.Bool
 }
 
-func startNode(t *testing.T) node {
+func startNode(t *testing.T, withGroups bool) node {
 	t.Helper()
 	// The in-memory API of snapshots cannot list by watching.
 	clientfeaturestesting.SetFeatureDuringTest(t, clientfeatures.WatchListClient, false)
@@ -53,10 +59,11 @@ func startNode(t *testing.T) node {
 	}
 	snapshots := fakesnapshots.NewSimpleClientset() //nolint:staticcheck // upstream generates no other
 	c := clients{kubernetes: fake.NewClientset(), snapshots: snapshots}
+	groups := serveKinds(c.kubernetes.(*fake.Clientset), withGroups)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- csi.Driver{NodeName: thisNode, Pools: volume.Alone(pool)}.Serve(ctx, socket) }()
-	go func() { ended <- runNode(ctx, thisNode, c, connection) }()
+	go func() { ended <- runServed(ctx, thisNode, c, connection) }()
 	t.Cleanup(func() {
 		stop()
 		for range cap(ended) {
@@ -66,7 +73,22 @@ func startNode(t *testing.T) node {
 		}
 		connection.Close()
 	})
-	return node{snapshots, pool}
+	return node{snapshots, pool, groups}
+}
+
+// serveKinds has an API tell of the kinds of snapshots, and of groups while that
+// is so.
+func serveKinds(api *fake.Clientset, withGroups bool) *atomic.Bool {
+	groups := &atomic.Bool{}
+	groups.Store(withGroups)
+	api.PrependReactor("get", "resource", func(clienttesting.Action) (bool, runtime.Object, error) {
+		api.Resources = []*meta.APIResourceList{{GroupVersion: singleKinds.String()}}
+		if groups.Load() {
+			api.Resources = append(api.Resources, &meta.APIResourceList{GroupVersion: groupKinds.String()})
+		}
+		return true, nil, nil
+	})
+	return groups
 }
 
 // eventually fails the test unless the condition comes true soon.
@@ -108,7 +130,7 @@ func (n node) labelOf(name string) string {
 // A content that nobody has becomes the node's that holds the volume, which takes
 // the snapshot; one of another node's volume stays as it is.
 func TestUnlabelledContentIsTaken(t *testing.T) {
-	n := startNode(t)
+	n := startNode(t, true)
 	if _, err := n.SnapshotV1().VolumeSnapshotClasses().Create(t.Context(), Classes()[0].(*snapshot.VolumeSnapshotClass), meta.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +147,28 @@ func TestUnlabelledContentIsTaken(t *testing.T) {
 }
 
 func TestUnlabelledGroupIsTaken(t *testing.T) {
-	n := startNode(t)
+	startNode(t, true).takeGroup(t)
+}
+
+// A cluster that knows no groups has snapshots all the same; and groups, once it
+// knows them.
+func TestNodeWithoutGroups(t *testing.T) {
+	n := startNode(t, false)
+	n.content(t, "here", "v")
+	eventually(t, "the content is this node's", func() bool { return n.labelOf("here") == thisNode })
+	for _, action := range n.Actions() {
+		if strings.Contains(action.GetResource().Group, "group") {
+			t.Errorf("the API was asked to %s %s, which it does not know", action.GetVerb(), action.GetResource())
+		}
+	}
+	n.groups.Store(true)
+	n.takeGroup(t)
+}
+
+// takeGroup makes two groups, of which the node holds one, and looks that it takes
+// that.
+func (n node) takeGroup(t *testing.T) {
+	t.Helper()
 	groups := n.GroupsnapshotV1()
 	if _, err := groups.VolumeGroupSnapshotClasses().Create(t.Context(), Classes()[1].(*groupsnapshot.VolumeGroupSnapshotClass), meta.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,8 @@
+package v1alpha1
+
+import corev1 "k8s.io/api/core/v1"
+
+// PerformanceBreached is the condition of a claim whose volume asks for the
+// performance that it was promised, and does not get it. The volume's driver
+// writes it; it is False once that is over.
+const PerformanceBreached corev1.PersistentVolumeClaimConditionType = "mainstay.dev/PerformanceBreached"

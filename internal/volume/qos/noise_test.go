@@ -1,0 +1,86 @@
+package qos
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// noisy is a disk whose latencies swing by themselves, as those of all disks do:
+// slowly by some per cent, and now and then for a moment by more.
+type noisy struct {
+	governor    Governor
+	random      *rand.Rand
+	sensitivity float64 // by which part requests take longer beside a neighbour that takes all
+	swing       float64
+	drift       float64
+	allowed     float64 // the part of the disk that the neighbour may take
+}
+
+// undisturbed is what a request of the database takes on average, in seconds.
+const undisturbed = 0.0003
+
+// pass lets a tick pass in which both do as much as they can. It gives what the
+// database did, as a part of what it does alone, and the neighbour's part of the disk.
+func (d *noisy) pass(promised Parameters, beside bool) (did, share float64) {
+	d.drift = 0.8*d.drift + 0.6*d.swing*d.random.NormFloat64()
+	latency := undisturbed * math.Exp(d.drift)
+	if d.random.IntN(50) == 0 {
+		latency *= 1.6
+	}
+	if beside {
+		share = min(d.allowed, 1)
+	}
+	latency *= 1 + d.sensitivity*share
+	bytes := share * float64(d.governor.Envelope.Throughput())
+	held := d.governor.Look(tick, []Observed{
+		{ID: "database", Parameters: promised, Waiting: true, Requests: tick.Seconds() / latency, Took: tick, Done: Flow{IOPS: 1 / latency, Throughput: 8192 / latency}},
+		{ID: "neighbour", Waiting: beside, Done: Flow{Throughput: bytes}, Flows: []Flow{{Throughput: bytes}}},
+	})
+	d.allowed = 1
+	if limit := held[1].Limits[0].Throughput; limit > 0 {
+		d.allowed = float64(limit) / float64(d.governor.Envelope.Throughput())
+	}
+	return undisturbed / latency, share
+}
+
+// A database that is promised four fifths of what it does alone gets them, and its
+// neighbour most of what it could have without slowing the database down by more
+// than may be; or the part that is never promised, where that is more.
+func TestNeighbourGetsWhatIsLeft(t *testing.T) {
+	const promised, runs, during = 0.8, 20, 17 * time.Second
+	for _, c := range []struct {
+		sensitivity, swing float64
+		neighbour          float64 // at least this part of the disk
+	}{
+		{0.1, 0.03, 0.9}, // of all
+		{0.1, 0.1, 0.8},
+		{0.3, 0.03, 0.5}, // of two thirds
+		{0.3, 0.1, 0.4},
+		{0.6, 0.03, 0.27}, // of a third
+		{0.6, 0.1, 0.27},
+		{1, 0.03, 0.2},
+		{1, 0.1, 0.2},
+	} {
+		database, neighbour := 0.0, 0.0
+		for seed := range uint64(runs) {
+			d := &noisy{governor: Governor{Envelope: envelope(10_000, 1<<30)}, random: rand.New(rand.NewPCG(seed, 7)),
+				sensitivity: c.sensitivity, swing: c.swing, allowed: 1}
+			minimum := promised / undisturbed
+			parameters := Parameters{MinIOPS: int64(minimum)}
+			for range int(5 * time.Second / tick) {
+				d.pass(parameters, false)
+			}
+			for range int(during / tick) {
+				did, share := d.pass(parameters, true)
+				database += did / promised / runs / float64(during/tick)
+				neighbour += share / runs / float64(during/tick)
+			}
+		}
+		if database < 0.95 || neighbour < c.neighbour {
+			t.Errorf("sensitivity %.1f, swing %.2f: the database has %.2f of its minimum, its neighbour %.2f of the disk",
+				c.sensitivity, c.swing, database, neighbour)
+		}
+	}
+}
