@@ -20,6 +20,8 @@ type Ledger struct {
 	Envelope Envelope
 	// Promised are the parameters of its volumes, in any order.
 	Promised []Parameters
+	// Unheld says that the pool has volumes that nobody can hold back for others.
+	Unheld bool
 }
 
 // share that a volume's promise takes.
@@ -40,6 +42,9 @@ func (l Ledger) Owed() float64 {
 // Left is what may yet be promised: so many operations a second, or so many
 // bytes, not both.
 func (l Ledger) Left() (iops, throughput int64) {
+	if l.Unheld {
+		return 0, 0
+	}
 	left := max(Promisable-l.Owed(), 0)
 	return int64(left * float64(l.Envelope.IOPS())), int64(left * float64(l.Envelope.Throughput()))
 }
@@ -53,6 +58,8 @@ func (l Ledger) Admit(had, wants Parameters) error {
 		return nil
 	case !l.Envelope.known():
 		return fmt.Errorf("%w: it was never measured; run `mainstay pool probe` on its node", ErrNoPerformance)
+	case l.Unheld:
+		return fmt.Errorf("%w: it has volumes with backend: directory, which cannot be held back for others; use another pool", ErrNoPerformance)
 	case l.Owed()+share > Promisable:
 		iops, throughput := l.Left()
 		return fmt.Errorf("%w: wanted are %s, %s of what it can do; left are %s or %s a second, %s of %s (it was measured to do %d IOPS or %s a second, and a fifth is never promised)",
