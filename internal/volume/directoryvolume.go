@@ -144,10 +144,10 @@ func (p *Pool) requireQuotas() error {
 // unusedOfDirectories gives the bytes that directory volumes may still take of what
 // they were promised, those of other pools on the same file system included.
 func (p *Pool) unusedOfDirectories() (unused int64, err error) {
-	if _, err := quota.Enforced(p.dir); errors.Is(err, quota.ErrNone) {
+	projects, err := quota.List(p.dir)
+	if errors.Is(err, quota.ErrNone) {
 		return 0, nil
 	}
-	projects, err := quota.List(p.dir)
 	for _, project := range projects {
 		if project.Used.Inodes > 0 { // else the volume is gone, and its pool with it
 			unused += max(project.Limit.Bytes-project.Used.Bytes, 0)

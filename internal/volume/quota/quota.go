@@ -97,8 +97,13 @@ func Get(dir string, id uint32) (Project, error) {
 }
 
 // List gives the projects on the file system of dir that have our numbers, limits
-// or files, in the order of their numbers.
+// or files, in the order of their numbers. The error wraps ErrNone if it does not
+// count any.
 func List(dir string) (projects []Project, err error) {
+	// This, unlike the rest, may be asked by anybody.
+	if _, err := Enforced(dir); err != nil {
+		return nil, err
+	}
 	for next := uint32(First); next <= Last; next++ {
 		var a account
 		err := call(dir, getNextQuota, next, unsafe.Pointer(&a))
