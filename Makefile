@@ -57,6 +57,10 @@ test-e2e: build ## try the real program, with real containers
 test-machine: packages build ## try it under systemd and cgroup v2, on a virtual machine (slow without KVM)
 	test/machine/run
 
+.PHONY: test-postgres
+test-postgres: packages build ## kill a database, its runtime and the engine in each of the changes to its volume
+	go test $(NOVET) -v -count=1 -run '^TestPostgres$$' ./test/e2e -args -long
+
 .PHONY: test-upstream
 test-upstream: ## play scenarios with upstream's StatefulSet controller and ours, and compare
 	go test $(NOVET) -v -count=1 -run TestSideBySide ./internal/petset/controller -args -side-by-side

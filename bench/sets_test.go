@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/mainstay-io/mainstay/test/apiserver"
 )
 
 // setsMeasured are made and scaled to none with each controller.
@@ -43,7 +45,7 @@ type setRun struct {
 // BenchmarkSets measures the set controllers alone, ours and upstream's in turn,
 // on one API server with simulated nodes.
 func BenchmarkSets(b *testing.B) {
-	config := startAPIServer(b)
+	config := apiserver.Start(silent{b})
 	simulateNodes(b, config)
 	before := busyShare(b, 3*time.Second)
 	ours := measureSets(b, config, false)

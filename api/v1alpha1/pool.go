@@ -12,6 +12,8 @@ import (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster
 // +kubebuilder:printcolumn:name=Node,type=string,JSONPath=.spec.nodeName
+// +kubebuilder:printcolumn:name=Pool,type=string,JSONPath=.spec.name
+// +kubebuilder:printcolumn:name=Ready,type=string,JSONPath=.status.conditions[?(@.type=="Ready")].status
 // +kubebuilder:printcolumn:name=Capacity,type=string,JSONPath=.status.capacity
 // +kubebuilder:printcolumn:name=Available,type=string,JSONPath=.status.available
 // +kubebuilder:printcolumn:name=Volumes,type=integer,JSONPath=.status.volumeCount
@@ -43,14 +45,23 @@ type PoolList struct {
 
 // PoolSpec says where a pool is.
 //
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a pool does not move"
+// +kubebuilder:validation:XValidation:rule="self.nodeName == oldSelf.nodeName && self.name == oldSelf.name",message="a pool stays on its node, under its name"
 type PoolSpec struct {
 	// The node whose volumes come from it.
 	// +required
 	NodeName string `json:"nodeName"`
+	// Its name on that node, which a StorageClass gives as its parameter "pool".
+	// A class that gives none means the pool "default", which every node has.
+	// +kubebuilder:default=default
+	// +optional
+	Name string `json:"name,omitempty"`
 	// Its directory there.
 	// +required
 	Directory string `json:"directory"`
+	// The block device that is the pool, and is mounted at the directory. Empty:
+	// the pool is a directory.
+	// +optional
+	Device string `json:"device,omitempty"`
 }
 
 // PoolStatus is what a pool has and what it owes.
@@ -77,7 +88,15 @@ type PoolStatus struct {
 	// +listMapKey=name
 	// +optional
 	Volumes []PoolVolume `json:"volumes,omitempty"`
+	// Ready says whether the pool can be used, and if not, why and what to do.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
+
+// PoolReady is the type of the condition that says whether a pool can be used.
+const PoolReady = "Ready"
 
 // PoolEnvelope is what a pool was measured to do, through the device of a volume.
 type PoolEnvelope struct {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +66,9 @@ func keptElsewhere(dataDir string) (string, error) {
 	}
 	if choices.RuntimeEndpoint != "" {
 		kept += fmt.Sprintf("The container runtime at %s keeps its images.\n", choices.RuntimeEndpoint)
+	}
+	for _, name := range slices.Sorted(maps.Keys(choices.Pools)) {
+		kept += fmt.Sprintf("The pool %s at %s keeps its volumes and snapshots.\n", name, choices.Pools[name])
 	}
 	return kept, err
 }

@@ -47,6 +47,10 @@ func (f upFlags) arguments(config engine.Config) []string {
 			arguments = append(arguments, "--"+flag+"="+value)
 		}
 	}
+	for _, pool := range f.pools {
+		name, _, _ := strings.Cut(pool, "=")
+		arguments = append(arguments, "--pool="+name+"="+config.Pools[name]) // of a pool that is forgotten the path is empty
+	}
 	slices.Sort(arguments[2:])
 	return arguments
 }

@@ -15,26 +15,31 @@ import (
 func newPool(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "pool",
-		Short: "The place on this machine from which volumes are cut",
+		Short: "The places on this machine from which volumes are cut",
 	}
 	var each time.Duration
 	probe := &cobra.Command{
-		Use:   "probe",
-		Short: "Measure how fast the pool is, so that it can promise performance",
-		Long: `Measure how fast this machine's pool of volumes is, and remember it. From then on
-claims may ask for guaranteed performance; a pool that was never measured promises
-nothing. Do it while little else uses the disk: what others take is not measured.
-It needs 512 MiB that are free, or half of what is free, and gives them back.`,
-		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+		Use:   "probe [NAME]",
+		Short: "Measure how fast a pool is, so that it can promise performance",
+		Long: `Measure how fast a pool of volumes of this machine is, and remember it: the one of
+that name, or the default one. From then on claims may ask for guaranteed
+performance; a pool that was never measured promises nothing. Do it while little else
+uses the disk: what others take is not measured. It needs 512 MiB that are free, or
+half of what is free, and gives them back.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
 			if os.Geteuid() != 0 {
 				return errors.New("only root can measure the pool: try again with sudo")
 			}
 			if each <= 0 {
 				return fmt.Errorf("--each %v: each measurement takes some time; write 3s, say", each)
 			}
+			name := engine.DefaultPool
+			if len(args) > 0 {
+				name = args[0]
+			}
 			begun := time.Now()
-			envelope, err := engine.ProbePool(command.Context(), o.paths(), each, func(doing string) {
+			envelope, err := engine.ProbePool(command.Context(), o.paths(), name, each, func(doing string) {
 				fmt.Fprintf(o.errors, "%5.1fs  %s\n", time.Since(begun).Seconds(), doing)
 			})
 			if err != nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +26,7 @@ type upFlags struct {
 	runtime    string
 	etcd       engine.EtcdAccess
 	gates      string
+	pools      []string
 	given      func(flag string) bool
 }
 
@@ -38,8 +41,9 @@ Pods that ran before go on, or start again. Where systemd runs, Mainstay becomes
 its unit mainstay.service; elsewhere it detaches itself. Starting it twice is
 harmless.
 
-It remembers --node-name, --node-ip, --container-runtime-endpoint, --feature-gates
-and the etcd flags: say them once. An empty value takes the default again.
+It remembers --node-name, --node-ip, --container-runtime-endpoint, --feature-gates,
+each --pool and the etcd flags: say them once. An empty value takes the default
+again; --pool NAME= forgets a pool, and leaves what is in it.
 
 A container runtime that runs already must hold no other pods, for kubelet ends
 those that it does not know. (Containers of Docker or nerdctl are no pods.) Where
@@ -49,6 +53,7 @@ runs already must hold no other Kubernetes. docs/external.md tells more of both.
   mainstay up --wait                  wait for the pods of all sets, too
   mainstay up --foreground            stay, log to the terminal, end with Ctrl-C
   mainstay up --data-dir /srv/mainstay
+  mainstay up --pool fast=/dev/nvme1n1 --pool archive=/mnt/archive
   mainstay up --feature-gates MaxUnavailableStatefulSet=true
   mainstay up --container-runtime-endpoint unix:///run/containerd/containerd.sock
   mainstay up --etcd-servers https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379 \
@@ -80,6 +85,7 @@ func (f *upFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.etcd.CAFile, "etcd-cafile", "", "certificate authority of that etcd")
 	flags.StringVar(&f.etcd.CertFile, "etcd-certfile", "", "client certificate for that etcd")
 	flags.StringVar(&f.etcd.KeyFile, "etcd-keyfile", "", "key of that certificate")
+	flags.StringArrayVar(&f.pools, "pool", nil, "a further pool of volumes, as NAME=PATH: of a directory, or of an empty block device (may be repeated)")
 	flags.StringVar(&f.gates, "feature-gates", "", "Kubernetes' feature gates, as NAME=true,NAME=false (default those of Kubernetes)")
 }
 
@@ -139,6 +145,9 @@ func (f upFlags) choices(dataDir string) (engine.Choices, error) {
 	if f.given("feature-gates") {
 		choices.FeatureGates = f.gates
 	}
+	if choices.Pools, err = withPools(choices.Pools, f.pools); err != nil {
+		return choices, err
+	}
 	if f.given("etcd-servers") {
 		choices.Etcd = f.etcd
 		if len(f.etcd.Servers) == 0 {
@@ -154,6 +163,36 @@ func (f upFlags) choices(dataDir string) (engine.Choices, error) {
 	return choices, nil
 }
 
+// withPools adds pools said as NAME=PATH to those that there are, and takes away
+// those said as NAME=.
+func withPools(pools map[string]string, said []string) (map[string]string, error) {
+	changed := maps.Clone(pools)
+	for _, pool := range said {
+		name, path, ok := strings.Cut(pool, "=")
+		switch {
+		case !ok || name == "":
+			return nil, fmt.Errorf("--pool %s: say it as NAME=PATH", pool)
+		case name == engine.DefaultPool:
+			return nil, fmt.Errorf("--pool %s: the pool %s is in the data directory; choose another name", pool, name)
+		case path == "":
+			delete(changed, name)
+			continue
+		}
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		if changed == nil {
+			changed = map[string]string{}
+		}
+		changed[name] = path
+	}
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	return changed, nil
+}
+
 // checkSame refuses other choices than those with which the engine runs.
 func checkSame(config engine.Config) error {
 	running, err := engine.RememberedChoices(config.DataDir)
@@ -161,7 +200,7 @@ func checkSame(config engine.Config) error {
 		return err
 	}
 	if !reflect.DeepEqual(running, config.Choices) {
-		return errors.New("mainstay runs already, with another address, container runtime, etcd or feature gates: `mainstay down` first, then up as you wish")
+		return errors.New("mainstay runs already, with another address, container runtime, etcd, feature gates or pools: `mainstay down` first, then up as you wish")
 	}
 	return nil
 }

@@ -52,6 +52,14 @@ func TestChoices(t *testing.T) {
 			want: engine.Choices{NodeAddress: last.NodeAddress},
 		},
 		{
+			name: "pools, one of them in this directory", arguments: []string{"--pool", "fast=disk", "--pool", "archive=/mnt/archive"},
+			repeated: []string{"--pool=archive=/mnt/archive", "--pool=fast=" + filepath.Join(here, "disk")},
+			want: engine.Choices{
+				NodeAddress: last.NodeAddress, RuntimeEndpoint: last.RuntimeEndpoint,
+				Pools: map[string]string{"fast": filepath.Join(here, "disk"), "archive": "/mnt/archive"},
+			},
+		},
+		{
 			name: "etcd, with a file of this directory",
 			arguments: []string{
 				"--etcd-servers", "https://a:1,https://b:1", "--etcd-cafile", "ca.crt",
@@ -83,5 +91,31 @@ func TestChoices(t *testing.T) {
 				t.Errorf("the engine is started with %q, not %q", repeated, want)
 			}
 		})
+	}
+}
+
+// What is said of one pool leaves the others alone.
+func TestWithPools(t *testing.T) {
+	had := map[string]string{"fast": "/mnt/fast"}
+	for _, c := range []struct {
+		why  string
+		said []string
+		want map[string]string // nil: refused
+	}{
+		{"nothing said", nil, had},
+		{"one more", []string{"archive=/mnt/a=b"}, map[string]string{"fast": "/mnt/fast", "archive": "/mnt/a=b"}},
+		{"moved", []string{"fast=/dev/sdb"}, map[string]string{"fast": "/dev/sdb"}},
+		{"forgotten, and another", []string{"fast=", "slow=/mnt/slow"}, map[string]string{"slow": "/mnt/slow"}},
+		{"no path", []string{"fast"}, nil},
+		{"no name", []string{"=/mnt/fast"}, nil},
+		{"the default one", []string{"default=/mnt/fast"}, nil},
+	} {
+		got, err := withPools(had, c.said)
+		if !reflect.DeepEqual(got, c.want) || (err != nil) != (c.want == nil) {
+			t.Errorf("%s: %v (%v), want %v", c.why, got, err, c.want)
+		}
+	}
+	if len(had) != 1 || had["fast"] != "/mnt/fast" {
+		t.Errorf("what was remembered has become %v", had)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/engine"
 )
 
 func newVolumes(o *options) *cobra.Command {
@@ -72,8 +73,10 @@ type claimVolume struct {
 	node string
 	// usage as kubelet sees it; nil while no pod uses the volume.
 	usage *statsv1alpha1.VolumeStats
-	// pool is what the node's pool says; nil for volumes of other drivers.
-	pool *v1alpha1.PoolVolume
+	// pool is what the node's pool says; nil for volumes of other drivers. poolName
+	// is its name.
+	pool     *v1alpha1.PoolVolume
+	poolName string
 }
 
 // readVolumes asks the cluster, and the kubelets for how full volumes are. What a
@@ -100,7 +103,8 @@ func readVolumes(ctx context.Context, client clients, namespace string) ([]claim
 	for i := range claims.Items {
 		claim := &claims.Items[i]
 		key := claim.Namespace + "/" + claim.Name
-		v := claimVolume{claim: claim, usage: usage[key], pool: pooled[claim.Spec.VolumeName]}
+		in := pooled[claim.Spec.VolumeName]
+		v := claimVolume{claim: claim, usage: usage[key], pool: in.volume, poolName: in.pool}
 		for _, pod := range pods.Items {
 			if pod.Namespace == claim.Namespace && uses(pod, claim.Name) {
 				v.pods, v.node = append(v.pods, pod.Name), pod.Spec.NodeName
@@ -111,9 +115,15 @@ func readVolumes(ctx context.Context, client clients, namespace string) ([]claim
 	return volumes, nil
 }
 
+// pooledVolume is a volume of the pool of that name.
+type pooledVolume struct {
+	pool   string
+	volume *v1alpha1.PoolVolume
+}
+
 // readPools gives what pools say of their volumes, by their names.
-func readPools(ctx context.Context, objects dynamic.Interface) map[string]*v1alpha1.PoolVolume {
-	volumes := map[string]*v1alpha1.PoolVolume{}
+func readPools(ctx context.Context, objects dynamic.Interface) map[string]pooledVolume {
+	volumes := map[string]pooledVolume{}
 	list, err := objects.Resource(v1alpha1.GroupVersion.WithResource("pools")).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return volumes // a Kubernetes that has no pools, or does not show them
@@ -125,7 +135,7 @@ func readPools(ctx context.Context, objects dynamic.Interface) map[string]*v1alp
 			continue // of another version
 		}
 		for i := range pool.Status.Volumes {
-			volumes[pool.Status.Volumes[i].Name] = &pool.Status.Volumes[i]
+			volumes[pool.Status.Volumes[i].Name] = pooledVolume{pool.Spec.Name, &pool.Status.Volumes[i]}
 		}
 	}
 	return volumes
@@ -158,13 +168,17 @@ func printVolumes(out io.Writer, volumes []claimVolume) error {
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "NAMESPACE\tCLAIM\tSTATE\tSIZE\tUSED\t\tPROMISED\tAT MOST\tUSED BY\tNODE")
+	header, inPool := "NAMESPACE\tCLAIM\tSTATE\tSIZE\tUSED\t\tPROMISED\tAT MOST\tUSED BY\tNODE", func(claimVolume) string { return "" }
+	if slices.ContainsFunc(volumes, func(v claimVolume) bool { return v.poolName != "" && v.poolName != engine.DefaultPool }) {
+		header, inPool = header+"\tPOOL", func(v claimVolume) string { return "\t" + orDash(v.poolName) }
+	}
+	fmt.Fprintln(table, header)
 	for _, v := range volumes {
 		size := v.claim.Status.Capacity[corev1.ResourceStorage]
 		bar, used := v.used()
 		promised, atMost := v.quality()
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.claim.Namespace, v.claim.Name, v.claim.Status.Phase,
-			size.String(), bar, used, promised, atMost, orDash(strings.Join(v.pods, ",")), orDash(v.node))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", v.claim.Namespace, v.claim.Name, v.claim.Status.Phase,
+			size.String(), bar, used, promised, atMost, orDash(strings.Join(v.pods, ",")), orDash(v.node), inPool(v))
 	}
 	return table.Flush()
 }

@@ -24,13 +24,13 @@ func TestPrintVolumes(t *testing.T) {
 	}
 	throughput := resource.MustParse("10Mi")
 	var out bytes.Buffer
-	err := printVolumes(&out, []claimVolume{
+	volumes := []claimVolume{
 		{claim: claim("data-db-0"), pods: []string{"db-0"}, node: "a", usage: stats(420, 5),
 			pool: &v1alpha1.PoolVolume{MinIOPS: 250, MinThroughput: &throughput, MaxIOPS: 9000}},
 		{claim: claim("spool"), pods: []string{"mail-0", "mail-1"}, node: "a", usage: stats(10, 99)},
 		{claim: claim("idle")},
-	})
-	if err != nil {
+	}
+	if err := printVolumes(&out, volumes); err != nil {
 		t.Fatal(err)
 	}
 	want := regexp.MustCompile(`^NAMESPACE +CLAIM +STATE +SIZE +USED +PROMISED +AT MOST +USED BY +NODE
@@ -40,5 +40,14 @@ shop +idle +Bound +1Gi +·········· +- +- +- +- +-
 $`)
 	if !want.MatchString(out.String()) {
 		t.Errorf("\n%s", out.String())
+	}
+
+	out.Reset()
+	volumes[0].poolName, volumes[1].poolName = "default", "fast"
+	if err := printVolumes(&out, volumes); err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`NODE +POOL\n.* a +default\n.* a +fast\n.* - +-\n$`).MatchString(out.String()) {
+		t.Errorf("from several pools:\n%s", out.String())
 	}
 }

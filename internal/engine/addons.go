@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"text/template"
 
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -90,7 +91,7 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definition)
 	}
-	for _, object := range append(volumeObjects(), snapshotObjects()...) {
+	for _, object := range slices.Concat(volumeObjects(), schedulerObjects(), snapshotObjects()) {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
 			return nil, err

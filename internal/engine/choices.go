@@ -20,6 +20,9 @@ type Choices struct {
 	Etcd EtcdAccess `json:"etcd,omitzero"`
 	// FeatureGates are Kubernetes', as NAME=true,NAME=false; empty means its defaults.
 	FeatureGates string `json:"featureGates,omitempty"`
+	// Pools are this machine's pools of volumes beside the default one: by their
+	// names, the absolute paths of directories or of block devices.
+	Pools map[string]string `json:"pools,omitempty"`
 }
 
 func (p Paths) choices() string { return p.configFile("choices.json") }

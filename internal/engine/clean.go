@@ -27,7 +27,7 @@ func Clean(ctx context.Context, dataDir string) error {
 		stopSandboxes(ctx, paths),
 		containerd{paths}.stop(ctx),
 		killCgroup(ctx, name),
-		driver.Cleanup(paths.Pool(), paths.Kubelet()),
+		driver.Cleanup(paths.Pool(), paths.pools(), paths.Kubelet()),
 		unmountAll(paths),
 		removeDevice(name),
 		removeTables(ctx, name),
@@ -35,7 +35,8 @@ func Clean(ctx context.Context, dataDir string) error {
 	)
 }
 
-// Purge removes the data as well. What it removes is gone for good.
+// Purge removes the data as well. What it removes is gone for good. Pools outside of
+// the data directory keep theirs.
 func Purge(ctx context.Context, dataDir string) error {
 	if err := Clean(ctx, dataDir); err != nil {
 		return err
@@ -118,7 +119,8 @@ func removeCgroupTree(directory string) error {
 	return nil
 }
 
-// unmountAll unmounts everything below the data directory, the deepest first.
+// unmountAll unmounts everything below the data directory, the deepest first. A pool
+// that is in use stays in sight.
 func unmountAll(paths Paths) error {
 	mounts, err := mountsBelow(paths.DataDir)
 	if err != nil {
@@ -127,7 +129,7 @@ func unmountAll(paths Paths) error {
 	var failures []error
 	for i := len(mounts) - 1; i >= 0; i-- {
 		err := unix.Unmount(mounts[i], 0)
-		if errors.Is(err, unix.EBUSY) {
+		if errors.Is(err, unix.EBUSY) && filepath.Dir(mounts[i]) != paths.pools() {
 			err = unix.Unmount(mounts[i], unix.MNT_DETACH)
 		}
 		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/flex"
 )
 
@@ -23,7 +24,7 @@ func installFlexDriver(paths Paths) error {
 }
 
 // AnswerFlexVolume answers one call of kubelet's to the FlexVolume driver, on the
-// pool of a data directory. It needs no engine.
+// pools of a data directory. It needs no engine.
 func AnswerFlexVolume(ctx context.Context, dataDir string, command []string, out io.Writer) {
-	flex.Run(ctx, Paths{DataDir: dataDir}.Pool(), command, out)
+	flex.Run(ctx, func() (*volume.Pools, error) { return pools(Paths{DataDir: dataDir}) }, command, out)
 }

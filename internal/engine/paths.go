@@ -27,6 +27,10 @@ func (p Paths) ContainerdSocket() string { return filepath.Join(p.run(), "contai
 // Pool is the directory from which the default StorageClass cuts volumes.
 func (p Paths) Pool() string { return filepath.Join(p.DataDir, "volumes") }
 
+// pools remembers which pools there were; those that are block devices are mounted
+// in it.
+func (p Paths) pools() string { return filepath.Join(p.DataDir, "pools") }
+
 // KubectlCache is where kubectl remembers which kinds the API knows.
 func (p Paths) KubectlCache() string { return filepath.Join(p.DataDir, "cache", "kubectl") }
 

@@ -59,6 +59,9 @@ func Preflight(ctx context.Context, config Config) error {
 			return err
 		}
 	}
+	if err := checkPools(ctx, config); err != nil {
+		return err
+	}
 	if err := checkRuntime(ctx, config); err != nil {
 		return err
 	}

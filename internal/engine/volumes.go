@@ -20,8 +20,8 @@ func runVolumes(ctx context.Context, config Config, paths Paths, api lifeline) e
 	}
 	access.Wrap(api.wrap)
 	return driver.Run(ctx, driver.Config{
-		NodeName: config.NodeName, Version: Version, PoolDir: paths.Pool(), KubeletDir: paths.Kubelet(),
-		SocketDir: paths.csi(), RESTConfig: access,
+		NodeName: config.NodeName, Version: Version, KubeletDir: paths.Kubelet(),
+		Pools: config.places(paths), PoolStateDir: paths.pools(), SocketDir: paths.csi(), RESTConfig: access,
 	})
 }
 
@@ -32,6 +32,11 @@ func volumeObjects() []runtime.Object {
 
 // roleOf gives the user of that name these rights in the whole cluster.
 func roleOf(name string, rules []rbacv1.PolicyRule) []runtime.Object {
+	return roleFor(name, name, rules)
+}
+
+// roleFor gives the user these rights by a role of that name.
+func roleFor(user, name string, rules []rbacv1.PolicyRule) []runtime.Object {
 	return []runtime.Object{
 		&rbacv1.ClusterRole{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
@@ -41,7 +46,7 @@ func roleOf(name string, rules []rbacv1.PolicyRule) []runtime.Object {
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},
 			ObjectMeta: metav1.ObjectMeta{Name: name},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 		},
 	}
 }

@@ -27,7 +27,7 @@ func Cleanup(poolDir, kubeletDir string) error {
 	registration := removeMountPoint(RegistrationSocket(kubeletDir))
 	pool, err := filepath.EvalSymlinks(poolDir)
 	if errors.Is(err, os.ErrNotExist) {
-		return registration
+		pool, err = poolDir, nil // whatever was there may still be attached
 	}
 	if err != nil {
 		return err
@@ -39,8 +39,10 @@ func Cleanup(poolDir, kubeletDir string) error {
 	// that hangs must not keep us: what it uses is named below.
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupPatience)
 	defer cancel()
-	if unlock, err := lock(ctx, pool, wholeLock); err == nil {
-		defer unlock()
+	if _, err := readIdentity(pool); err == nil {
+		if unlock, err := lock(ctx, pool, wholeLock); err == nil {
+			defer unlock()
+		}
 	}
 	loops, err := findLoops(pool + "/")
 	if err != nil {
@@ -51,6 +53,22 @@ func Cleanup(poolDir, kubeletDir string) error {
 		// Nor may what froze a volume for a snapshot hold it.
 		awaitGuard(filepath.Dir(l.backing), guardPatience)
 		failed = append(failed, releaseHolders(l, kubeletDir), release(l))
+	}
+	return errors.Join(failed...)
+}
+
+// CleanupAll is Cleanup for the default pool and for all that are remembered in
+// stateDir, whose devices it unmounts.
+func CleanupAll(defaultDir, stateDir, kubeletDir string) error {
+	failed := []error{Cleanup(defaultDir, kubeletDir)}
+	all, err := recallAll(stateDir)
+	failed = append(failed, err)
+	for _, m := range all {
+		cleaned := Cleanup(m.Directory, kubeletDir)
+		failed = append(failed, cleaned)
+		if m.Device != "" && cleaned == nil {
+			failed = append(failed, unmountAll(m.Directory))
+		}
 	}
 	return errors.Join(failed...)
 }

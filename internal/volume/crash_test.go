@@ -128,7 +128,7 @@ func TestCrash(t *testing.T) {
 		tried   func(operation) bool
 	}{
 		{"The steps of each operation after which the crash test ends the process.", (*testing.T).TempDir, func(operation) bool { return true }},
-		{"Where the pool's file system shares blocks:", within(pool), isCopy},
+		{"Where the pool's file system shares blocks:", poolsIn(pool), isCopy},
 	}
 	fileSystems := []FileSystem{Ext4, RawBlock, direct}
 	points := make([]strings.Builder, len(stories)*len(fileSystems))
@@ -152,12 +152,14 @@ func TestCrash(t *testing.T) {
 	compare(t, "testdata/crash-points.txt", strings.Join(all, "\n"))
 }
 
-// within gives each pool a directory of another.
-func within(pool *Pool) func(t *testing.T) string {
+// poolsIn gives each pool a directory of another.
+func poolsIn(pool *Pool) func(t *testing.T) string {
 	return func(t *testing.T) string {
 		dir, err := os.MkdirTemp(pool.dir, "")
 		must(t, err)
-		t.Cleanup(func() { must(t, errors.Join(os.Remove(filepath.Join(dir, lockFile)), os.Remove(dir))) })
+		t.Cleanup(func() {
+			must(t, errors.Join(os.Remove(filepath.Join(dir, lockFile)), os.Remove(filepath.Join(dir, identityFile)), os.Remove(dir)))
+		})
 		return dir
 	}
 }
@@ -168,7 +170,7 @@ func TestCrashOfDirectories(t *testing.T) {
 	onQuotas(t, func(t *testing.T, p *Pool, _ string) {
 		var points strings.Builder
 		for i, op := range life(Directory) {
-			fmt.Fprintf(&points, "%s: %s\n", op.name, crashEverywhere(t, within(p), Directory, i))
+			fmt.Fprintf(&points, "%s: %s\n", op.name, crashEverywhere(t, poolsIn(p), Directory, i))
 			requireNoLimits(t, p)
 		}
 		compare(t, "testdata/crash-points-of-directories.txt", "The steps after which the crash test ends the process:\n\n"+points.String())
@@ -273,14 +275,19 @@ func TestCrashChild(t *testing.T) {
 	must(t, err)
 	p, err := Open(filepath.Join(dir, "pool"))
 	must(t, err)
-	p.reached = func(step string) {
-		if remaining--; remaining == 0 {
+	p.reached = killAfter(remaining)
+	must(t, life(fs)[i].run(p, dir))
+}
+
+// killAfter ends this process at the nth step, whose name it says.
+func killAfter(n int) func(step string) {
+	return func(step string) {
+		if n--; n == 0 {
 			fmt.Println(step)
 			_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 			select {} // until the signal arrives
 		}
 	}
-	must(t, life(fs)[i].run(p, dir))
 }
 
 // compare holds text against a file, or writes the file with -rewrite.

@@ -10,17 +10,20 @@ import (
 // makeDir makes a directory of the pool that appears with all its content, or
 // not at all.
 func (p *Pool) makeDir(name string, fill func(dir string) error) error {
+	if err := p.writable(); err != nil {
+		return err
+	}
 	workDir := filepath.Join(p.dir, creatingPrefix+name)
 	// A call that was killed may have left anything here.
 	if err := p.discard(workDir); err != nil {
 		return err
 	}
 	if err := os.Mkdir(workDir, 0o700); err != nil {
-		return err
+		return noSpace(err, workDir)
 	}
 	p.reached("directory made")
 	if err := fill(workDir); err != nil {
-		return errors.Join(err, p.discard(workDir))
+		return errors.Join(noSpace(err, workDir), p.discard(workDir))
 	}
 	p.reached("built")
 	if err := os.Rename(workDir, filepath.Join(p.dir, name)); err != nil {
@@ -33,6 +36,9 @@ func (p *Pool) makeDir(name string, fill func(dir string) error) error {
 // removeDir makes a directory of the pool disappear at once. One that is not
 // there is removed already.
 func (p *Pool) removeDir(name string) error {
+	if err := p.writable(); err != nil {
+		return err
+	}
 	doomed := filepath.Join(p.dir, deletingPrefix+name)
 	// What an earlier call that was killed has left.
 	if err := p.discard(doomed); err != nil {

@@ -89,17 +89,17 @@ func bind(dir, path string, attributes uint64) error {
 	return unix.MoveMount(tree, "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-// place is where a directory lies: on which file system, and where on it.
-type place struct {
+// location is where a directory lies: on which file system, and where on it.
+type location struct {
 	major, minor int
 	root         string
 }
 
-// placeOf finds the place of a directory that is given by its real path.
-func placeOf(dir string) (place, error) {
+// locate finds the location of a directory that is given by its real path.
+func locate(dir string) (location, error) {
 	mounts, err := mountinfo.GetMounts(mountinfo.ParentsFilter(dir))
 	if err != nil {
-		return place{}, err
+		return location{}, err
 	}
 	var on *mountinfo.Info
 	for _, m := range mounts { // of several at one path, the last one counts
@@ -108,15 +108,15 @@ func placeOf(dir string) (place, error) {
 		}
 	}
 	if on == nil {
-		return place{}, fmt.Errorf("%s is on no file system that is mounted", dir)
+		return location{}, fmt.Errorf("%s is on no file system that is mounted", dir)
 	}
 	below, err := filepath.Rel(on.Mountpoint, dir)
-	return place{on.Major, on.Minor, path.Join(on.Root, below)}, err
+	return location{on.Major, on.Minor, path.Join(on.Root, below)}, err
 }
 
 // volumeOf gives the ID of the directory volume that m is a mount of, or of a part of
 // it; empty if it is none of the pool that lies here.
-func (l place) volumeOf(m *mountinfo.Info) string {
+func (l location) volumeOf(m *mountinfo.Info) string {
 	below, ok := strings.CutPrefix(m.Root, strings.TrimSuffix(l.root, "/")+"/")
 	id, _, ours := strings.Cut(below+"/", "/"+filesDir+"/")
 	if !ok || !ours || m.Major != l.major || m.Minor != l.minor || !validID(id) {
@@ -129,7 +129,7 @@ func (l place) volumeOf(m *mountinfo.Info) string {
 // the order in which they were made: of the one with that ID, or of all if it is
 // empty.
 func directoryMounts(poolDir, id string) ([]*mountinfo.Info, error) {
-	pool, err := placeOf(poolDir)
+	pool, err := locate(poolDir)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func directoryMounts(poolDir, id string) ([]*mountinfo.Info, error) {
 
 // directoryMountedBy gives the ID of the directory volume that is mounted by m.
 func (p *Pool) directoryMountedBy(m *mountinfo.Info) (id string, err error) {
-	pool, err := placeOf(p.dir)
+	pool, err := locate(p.dir)
 	return pool.volumeOf(m), err
 }
 

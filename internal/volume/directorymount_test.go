@@ -30,7 +30,7 @@ func TestDirectoryMountAttributes(t *testing.T) {
 
 // The rules by which a mount is one of a directory volume.
 func TestVolumeOf(t *testing.T) {
-	pool, whole := place{8, 1, "/var/pool"}, place{8, 1, "/"}
+	pool, whole := location{8, 1, "/var/pool"}, location{8, 1, "/"}
 	for _, c := range []struct {
 		why          string
 		at           place
@@ -55,7 +55,7 @@ func TestVolumeOf(t *testing.T) {
 }
 
 // The place of a directory is that of the file system on top, seen from its root.
-func TestPlaceOf(t *testing.T) {
+func TestLocate(t *testing.T) {
 	volumetest.RequireRoot(t)
 	dir := volumetest.Dir(t)
 	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"))
@@ -63,16 +63,16 @@ func TestPlaceOf(t *testing.T) {
 	inner := filepath.Join(dir, "a", "b")
 	must(t, unix.Mkdir(filepath.Join(dir, "a"), 0o700))
 	must(t, unix.Mkdir(inner, 0o700))
-	got, err := placeOf(inner)
+	got, err := locate(inner)
 	must(t, err)
 	var s unix.Stat_t
 	must(t, unix.Stat(inner, &s))
-	if want := (place{int(unix.Major(s.Dev)), int(unix.Minor(s.Dev)), "/a/b"}); got != want {
+	if want := (location{int(unix.Major(s.Dev)), int(unix.Minor(s.Dev)), "/a/b"}); got != want {
 		t.Errorf("%s is at %+v, want %+v", inner, got, want)
 	}
 	must(t, bind(inner, filepath.Join(dir, "a"), 0))
 	defer unix.Unmount(filepath.Join(dir, "a"), 0) //nolint:errcheck // the test's end says what is left
-	if got, err := placeOf(filepath.Join(dir, "a")); err != nil || got.root != "/a/b" {
+	if got, err := locate(filepath.Join(dir, "a")); err != nil || got.root != "/a/b" {
 		t.Errorf("bound elsewhere: %+v (%v)", got, err)
 	}
 }

@@ -136,7 +136,7 @@ func (p *Pool) requireQuotas() error {
 	if errors.Is(err, quota.ErrNone) {
 		return fmt.Errorf("%w: %w; for volumes that are directories mount it with the option prjquota "+
 			"(ext4 needs, before that and while it is not mounted: tune2fs -O project,quota -Q prjquota DEVICE), "+
-			"or use a class without the parameter backend: directory", ErrUnsupported, err)
+			"or give Mainstay a block device as a pool, or use a class without the parameter backend: directory", ErrUnsupported, err)
 	}
 	return err
 }

@@ -35,8 +35,8 @@ func directorySpec(name string, bytes int64) Spec {
 	return Spec{Name: name, RequiredBytes: bytes, FileSystem: Directory}
 }
 
-// fill writes as much as a container's root can.
-func fill(path string, bytes int64) error {
+// fillAsPod writes as much as a container's root can.
+func fillAsPod(path string, bytes int64) error {
 	return volumetest.AsPod(func() error { return os.WriteFile(path, make([]byte, bytes), 0o600) })
 }
 
@@ -66,8 +66,8 @@ func TestDirectoryVolume(t *testing.T) {
 		if entries, err := os.ReadDir(target); err != nil || len(entries) != 0 {
 			t.Fatalf("a new volume is not empty: %v (%v)", entries, err)
 		}
-		must(t, fill(filepath.Join(target, "row"), 4*mib))
-		if err := fill(filepath.Join(target, "flood"), 20*mib); !isFull(err) {
+		must(t, fillAsPod(filepath.Join(target, "row"), 4*mib))
+		if err := fillAsPod(filepath.Join(target, "flood"), 20*mib); !isFull(err) {
 			t.Errorf("20 MiB into a volume of 16: %v", err)
 		}
 		requireUsage(t, p, r.ID, target, 16*mib)
@@ -76,7 +76,7 @@ func TestDirectoryVolume(t *testing.T) {
 		_, err = p.Grow(r.ID, target)
 		must(t, err)
 		requireUsage(t, p, r.ID, target, 64*mib)
-		must(t, fill(filepath.Join(target, "flood"), 20*mib))
+		must(t, fillAsPod(filepath.Join(target, "flood"), 20*mib))
 		if err := p.Delete(r.ID); !errors.Is(err, ErrInUse) {
 			t.Errorf("deleting a mounted volume: %v", err)
 		}
@@ -137,7 +137,7 @@ func TestDirectoryVolumesLeaveEachOtherTheirs(t *testing.T) {
 			t.Errorf("all is promised, and one grows: %v", err)
 		}
 		full := mounted(t, p, dir, greedy.ID)
-		if err := fill(filepath.Join(full, "flood"), after+mib); !isFull(err) {
+		if err := fillAsPod(filepath.Join(full, "flood"), after+mib); !isFull(err) {
 			t.Errorf("more than it was promised: %v", err)
 		}
 		must(t, os.Remove(filepath.Join(full, "flood")))
@@ -151,7 +151,7 @@ func TestDirectoryVolumesLeaveEachOtherTheirs(t *testing.T) {
 		if !isFull(err) {
 			t.Errorf("%d files: %v", made, err)
 		}
-		must(t, fill(filepath.Join(mounted(t, p, dir, mine.ID), "all"), size-mib))
+		must(t, fillAsPod(filepath.Join(mounted(t, p, dir, mine.ID), "all"), size-mib))
 	})
 }
 

@@ -2,8 +2,11 @@
 // a volume on its node, behind whatever face asked for it (CSI in ./csi,
 // FlexVolume in ./flex).
 //
-// A Pool is a directory of a node. A volume is a directory in it:
+// A node has Pools. A Pool is a directory, or a block device that is mounted at one;
+// it holds a file by which it is recognized, and is used only while that is there. A
+// volume is a directory in it:
 //
+//	<pool>/.pool.json         the pool's identity, which the node remembers elsewhere
 //	<pool>/<id>/volume.json   the Record: what was promised
 //	<pool>/<id>/disk.img      a preallocated image, attached to a loop device while in use
 //	<pool>/.lock              what keeps the processes that use the pool apart
@@ -27,6 +30,9 @@
 //     that happens later ever formats it.
 //   - A volume appears and disappears by one rename. Every operation may be
 //     killed at any point and be repeated, with the same outcome.
+//   - A pool that is not there is not made anew, and nothing is written where it
+//     was. A device that holds anything is not formatted.
+//   - No volume ever shows what a deleted one held.
 //   - A snapshot is what its volume held at one moment, and those of a group are
 //     all of the same. It owns its bytes, and its volume keeps its own.
 //   - No volume stays frozen for a snapshot, whoever is killed.

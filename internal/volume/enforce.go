@@ -99,6 +99,24 @@ func (p *Pool) hold(r Record) error {
 	return nil
 }
 
+// unlimit removes what a process that was killed may have left in force for whoever
+// had the device before.
+func (p *Pool) unlimit(device string) error {
+	if p.cannotThrottle != nil {
+		return nil
+	}
+	number, err := deviceNumber(device)
+	if err != nil {
+		return err
+	}
+	for _, group := range p.throttle.groups(nil) {
+		if err := p.throttle.set(group, number, qos.Limit{}, qos.Limit{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // lookAgain wakes the governor of this process, if there is one.
 func (p *Pool) lookAgain() {
 	select {

@@ -20,7 +20,7 @@ func (p *Pool) Envelope() (qos.Envelope, error) {
 	path := filepath.Join(p.dir, envelopeFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return qos.Envelope{}, nil
+		return qos.Envelope{}, p.usable()
 	}
 	if err != nil {
 		return qos.Envelope{}, err

@@ -26,6 +26,12 @@ var (
 	ErrSource = errors.New("unsuitable source")
 	// ErrMember: the snapshot is one of a group, and goes with it.
 	ErrMember = errors.New("snapshot belongs to a group")
+	// ErrDamaged: what the volume or snapshot held is lost, at least in part.
+	ErrDamaged = errors.New("data is lost")
+	// ErrUnusable: the pool is not there, or cannot be written now.
+	ErrUnusable = errors.New("the pool cannot be used")
+	// ErrNoPool: this node has no pool of that name.
+	ErrNoPool = errors.New("no such pool")
 	// ErrUnsupported: this node cannot do what was asked for, whatever the volume.
 	ErrUnsupported = errors.New("not supported on this node")
 )

@@ -26,12 +26,15 @@ func (p *Pool) Expand(id string, required, limit int64) (Record, error) {
 	if r.FileSystem == Directory {
 		return p.expandDirectory(r, size)
 	}
+	if err := p.wholeVolume(r); err != nil {
+		return Record{}, err
+	}
 	if err := p.allocateAdmitted(p.image(id), size, size-r.Bytes); err != nil {
 		return Record{}, err
 	}
 	p.reached("allocated")
 	r.Bytes = size
-	return r, writeRecord(p.volumeDir(id), r)
+	return r, noSpace(writeRecord(p.volumeDir(id), r), p.volumeDir(id))
 }
 
 // Grow lets the user of a staged volume see the size that Expand has promised:
@@ -113,6 +116,9 @@ func repaired(command string, err error) bool {
 // grown records that the file system reaches to the end of the volume.
 func (p *Pool) grown(r Record) (Record, error) {
 	p.reached("file system grown")
+	if err := p.wholeVolume(r); err != nil {
+		return Record{}, err
+	}
 	// The kernel zeroes new inode tables by punching holes into the image.
 	if err := allocate(p.image(r.ID), r.Bytes); err != nil {
 		return Record{}, err

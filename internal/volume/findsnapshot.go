@@ -39,7 +39,7 @@ func (p *Pool) snapshotDir(id string) (string, error) {
 			return member, err
 		}
 	}
-	return "", fmt.Errorf("%w: there is no snapshot %s", ErrNotFound, id)
+	return "", p.missing(fmt.Errorf("%w: there is no snapshot %s", ErrNotFound, id))
 }
 
 // withPrefix gives what follows the prefix in the names of the pool's directories.
@@ -50,12 +50,15 @@ func (p *Pool) withPrefix(prefix string) (ids []string, err error) {
 			ids = append(ids, id)
 		}
 	}
-	return ids, err
+	return ids, p.missing(err)
 }
 
 // ListSnapshots gives all snapshots, those in groups too, in the order of their
 // IDs.
 func (p *Pool) ListSnapshots() ([]Snapshot, error) {
+	if err := p.usable(); err != nil {
+		return nil, err
+	}
 	alone, err := p.withPrefix(snapshotPrefix)
 	if err != nil {
 		return nil, err

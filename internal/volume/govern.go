@@ -29,10 +29,14 @@ func (p *Pool) Govern(ctx context.Context) error {
 	ticks := time.NewTicker(look)
 	defer ticks.Stop()
 	last := time.Now()
+	told := ""
 	for surveyed := (time.Time{}); ; {
 		now := time.Now()
 		if now.Sub(surveyed) >= survey {
-			if err := g.survey(); err != nil {
+			if err := g.survey(); err == nil {
+				told = ""
+			} else if err.Error() != told {
+				told = err.Error()
 				klog.FromContext(ctx).Error(err, "Cannot look after the quality of service of all volumes", "pool", p.dir)
 			}
 			surveyed = now
@@ -90,6 +94,9 @@ func (g *governing) survey() error {
 	var failed []error
 	for _, l := range loops {
 		id := filepath.Base(filepath.Dir(l.backing))
+		if !validID(id) {
+			continue // it is being made, or the pool is being measured
+		}
 		r, err := g.pool.Get(id)
 		if err != nil {
 			failed = append(failed, err)

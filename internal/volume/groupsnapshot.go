@@ -72,7 +72,7 @@ func (p *Pool) GetGroup(id string) ([]Snapshot, error) {
 	dir := filepath.Join(p.dir, groupPrefix+id)
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: there is no group of snapshots %s", ErrNotFound, id)
+		return nil, p.missing(fmt.Errorf("%w: there is no group of snapshots %s", ErrNotFound, id))
 	}
 	if err != nil {
 		return nil, err

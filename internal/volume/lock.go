@@ -42,6 +42,9 @@ func volumeLock(id string) lockRange {
 // another one that uses the pool. The caller calls unlock. The error wraps
 // ErrBusy when ctx ends first.
 func (p *Pool) Lock(ctx context.Context, id string) (unlock func(), err error) {
+	if p.usable() != nil {
+		return func() {}, nil // see tryLock
+	}
 	unlock, err = lock(ctx, p.dir, volumeLock(id))
 	if errors.Is(err, ErrBusy) {
 		err = fmt.Errorf("%w: volume %s", ErrBusy, id)

@@ -158,15 +158,15 @@ func TestSpaceIsTakenOnce(t *testing.T) {
 	must(t, <-taken)
 }
 
-// requireContent fails the test unless the pool holds just these entries, and
-// its lock file.
+// requireContent fails the test unless the pool holds just these entries, its
+// identity and its lock file.
 func requireContent(t *testing.T, p *Pool, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(p.dir)
 	must(t, err)
 	var found []string
 	for _, e := range entries {
-		if e.Name() != lockFile {
+		if e.Name() != lockFile && e.Name() != identityFile {
 			found = append(found, e.Name())
 		}
 	}

@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,9 @@ import (
 // loopBlockSize is the logical block size of volumes' devices: what disks
 // really write, and what the file systems on them use.
 const loopBlockSize = 4096
+
+// loopMajor is the major number of all loop devices (devices.txt of the kernel).
+const loopMajor = 7
 
 // attachAttempts bounds how often another process may take a free loop device
 // from under our hands.
@@ -136,13 +140,42 @@ func findLoops(path string) ([]loop, error) {
 			continue // detached meanwhile
 		}
 		backing := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), " (deleted)")
+		l := loop{device: "/dev/" + filepath.Base(filepath.Dir(filepath.Dir(file))), backing: backing}
 		below := strings.HasSuffix(path, "/") && strings.HasPrefix(backing, path)
 		if backing == path || below {
-			name := filepath.Base(filepath.Dir(filepath.Dir(file)))
-			loops = append(loops, loop{device: "/dev/" + name, backing: backing})
+			loops = append(loops, l)
+		} else if image := l.astray(path); image != "" {
+			loops = append(loops, loop{device: l.device, backing: image})
 		}
 	}
 	return loops, nil
+}
+
+// astray gives the path of the image by which a device is backed, of those that
+// findLoops looks for at path, if the kernel does not show it: a file system that was
+// unmounted while it was in use has no path any more, and gets no other when it is
+// mounted again. What is shown then begins where the file system does.
+func (l loop) astray(path string) (image string) {
+	id, name := filepath.Base(filepath.Dir(l.backing)), filepath.Base(l.backing)
+	image = path
+	if strings.HasSuffix(path, "/") {
+		image = filepath.Join(path, id, name)
+	}
+	if name != imageFile || !strings.HasSuffix(image, l.backing) {
+		return ""
+	}
+	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) && image == path {
+		return image // unmounted still
+	}
+	device, err := os.Open(l.device)
+	if err != nil {
+		return ""
+	}
+	defer device.Close()
+	if !backs(device, image) {
+		return ""
+	}
+	return image
 }
 
 // backs says whether the open loop device is backed by the very file at path,

@@ -39,6 +39,9 @@ func (p *Pool) Modify(id string, class map[string]string) (Record, error) {
 // promise writes the record in dir, if the pool can promise what it says instead
 // of what the volume had.
 func (p *Pool) promise(dir string, r Record, had qos.Parameters) error {
+	if err := p.writable(); err != nil {
+		return err
+	}
 	if !r.Quality.Guaranteed() {
 		return writeRecord(dir, r)
 	}

@@ -104,7 +104,7 @@ func (p *Pool) mountDevice(ctx context.Context, r Record, path string, mount fun
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return err
 	}
-	device, err := attach(p.image(r.ID), whileUsed)
+	device, err := p.attachVolume(r, whileUsed)
 	if err != nil {
 		return err
 	}
@@ -133,11 +133,13 @@ func (p *Pool) mountDevice(ctx context.Context, r Record, path string, mount fun
 	return dropLostAndFound(path)
 }
 
+const lostAndFound = "lost+found"
+
 // dropLostAndFound removes the empty directory that mkfs.ext4 makes:
 // databases refuse to initialise in a directory that is not empty, and fsck
 // makes it again when it needs it.
 func dropLostAndFound(path string) error {
-	err := os.Remove(filepath.Join(path, "lost+found"))
+	err := os.Remove(filepath.Join(path, lostAndFound))
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EROFS) {
 		return nil
 	}

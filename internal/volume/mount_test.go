@@ -75,7 +75,7 @@ func TestMountRefusals(t *testing.T) {
 		{"a name that leads out of the pool", "../pool/mine", "free", ErrNotFound},
 		{"a raw block volume", block.ID, "free", ErrConflict},
 		{"another volume is there", mine.ID, "taken", ErrInUse},
-		{"its image was cut short", mine.ID, "free", unix.EINVAL},
+		{"its image was cut short", mine.ID, "free", ErrDamaged},
 	} {
 		if err := p.Mount(ctx, c.id, filepath.Join(dir, c.path), false); !errors.Is(err, c.want) {
 			t.Errorf("%s: error %v, want %v", c.why, err, c.want)

@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,9 +30,11 @@ const cgroupMount = "/sys/fs/cgroup"
 
 // Pool is a place on this node from which volumes are cut: a directory.
 type Pool struct {
-	dir     string
-	mounter mount.Interface
-	exec    utilexec.Interface
+	dir string
+	// identity is what must be found there, so that dir is the pool.
+	identity identity
+	mounter  mount.Interface
+	exec     utilexec.Interface
 	// throttle enforces quality of service, unless cannotThrottle says why not.
 	throttle       throttle
 	cannotThrottle error
@@ -47,13 +50,19 @@ type Pool struct {
 	frozenLimit time.Duration
 }
 
-// Open gives the pool in dir, which is created where it is missing, and removes
-// what operations that were killed have left half made there. Several processes
-// may have one pool open.
+// Open gives the default pool in dir, which is created where it is missing, and
+// removes what operations that were killed have left half made there. Several
+// processes may have one pool open.
 func Open(dir string) (*Pool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the volume pool: %w", err)
 	}
+	return openAs(identity{Name: DefaultPool}, dir)
+}
+
+// openAs is Open for a directory that is there. It must hold the pool that is
+// expected; with no ID, any of that name, or none as yet.
+func openAs(expected identity, dir string) (*Pool, error) {
 	// The kernel reports backing files by their real path; so must we.
 	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -62,10 +71,28 @@ func Open(dir string) (*Pool, error) {
 	if resolved, err = filepath.Abs(resolved); err != nil {
 		return nil, err
 	}
-	p := &Pool{dir: resolved, mounter: mount.New(""), exec: utilexec.New(), changed: make(chan struct{}, 1), reached: func(string) {}, frozenLimit: frozenLimit}
+	is, err := identify(resolved, expected, dir)
+	if err != nil {
+		return nil, err
+	}
+	p := newPool(is, resolved)
+	return p, p.tidy()
+}
+
+func newPool(is identity, dir string) *Pool {
+	p := &Pool{dir: dir, identity: is, mounter: mount.New(""), exec: utilexec.New(), changed: make(chan struct{}, 1), reached: func(string) {}, frozenLimit: frozenLimit}
 	p.throttle, p.cannotThrottle = findThrottle(cgroupMount)
+	return p
+}
+
+// tidy undoes what operations that were killed have left.
+func (p *Pool) tidy() error {
 	// A volume that stayed frozen would hold its pod for ever.
-	return p, errors.Join(p.thawAbandoned(), p.sweep())
+	thawed := p.thawAbandoned()
+	if p.writable() != nil {
+		return thawed // what is half made stays until it can be removed
+	}
+	return errors.Join(thawed, p.sweep())
 }
 
 // sweep removes half made and half deleted volumes. A directory with a
@@ -111,11 +138,26 @@ func (p *Pool) Get(id string) (Record, error) {
 	if !validID(id) {
 		return Record{}, fmt.Errorf("%w: %q is not a volume ID", ErrNotFound, id)
 	}
-	return readRecord(p.volumeDir(id))
+	r, err := readRecord(p.volumeDir(id))
+	return r, p.missing(err)
+}
+
+// missing is the error of whoever has found nothing in the pool: that the pool is
+// not there, if that is why.
+func (p *Pool) missing(err error) error {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		if lost := p.usable(); lost != nil {
+			return lost
+		}
+	}
+	return err
 }
 
 // List gives the records of all volumes in the order of their IDs.
 func (p *Pool) List() ([]Record, error) {
+	if err := p.usable(); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(p.dir)
 	if err != nil {
 		return nil, err
@@ -140,8 +182,14 @@ func (p *Pool) List() ([]Record, error) {
 // Dir is the pool's directory.
 func (p *Pool) Dir() string { return p.dir }
 
+// Name is the pool's name on its node.
+func (p *Pool) Name() string { return p.identity.Name }
+
 // Capacity gives the size in bytes of the file system that the pool is on.
 func (p *Pool) Capacity() (int64, error) {
+	if err := p.usable(); err != nil {
+		return 0, err
+	}
 	var s unix.Statfs_t
 	if err := unix.Statfs(p.dir, &s); err != nil {
 		return 0, fmt.Errorf("look at the size of pool %s: %w", p.dir, err)
@@ -149,8 +197,12 @@ func (p *Pool) Capacity() (int64, error) {
 	return int64(s.Blocks) * int64(s.Bsize), nil
 }
 
-// Available gives the bytes that new volumes may still take.
+// Available gives the bytes that new volumes may still take. The error wraps
+// ErrUnusable if none can be made now.
 func (p *Pool) Available() (int64, error) {
+	if err := p.writable(); err != nil {
+		return 0, err
+	}
 	var s unix.Statfs_t
 	if err := unix.Statfs(p.dir, &s); err != nil {
 		return 0, fmt.Errorf("look at the free space of pool %s: %w", p.dir, err)

@@ -68,8 +68,13 @@ func (p *Pool) probeDevice(dir string) (device *os.File, size int64, err error) 
 	if err := p.allocateAdmitted(image, size, size); err != nil {
 		return nil, 0, err
 	}
-	device, err = attach(image, whileUsed)
-	return device, size, err
+	if device, err = attach(image, whileUsed); err != nil {
+		return nil, 0, err
+	}
+	if err := p.unlimit(device.Name()); err != nil {
+		return nil, 0, errors.Join(err, device.Close())
+	}
+	return device, size, nil
 }
 
 // measure does it all, the slowest first: writing every block, so that none is

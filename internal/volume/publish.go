@@ -59,11 +59,16 @@ func (p *Pool) Publish(pub Publication) error {
 }
 
 // Unpublish undoes Publish. It works without a record.
-func (p *Pool) Unpublish(targetPath string) error {
+func (p *Pool) Unpublish(targetPath string) error { return unpublish(targetPath, p.reached) }
+
+// Unpublish is Pool.Unpublish, whatever became of the volume's pool.
+func (p *Pools) Unpublish(targetPath string) error { return unpublish(targetPath, p.reached) }
+
+func unpublish(targetPath string, reached func(string)) error {
 	if err := unmountAll(targetPath); err != nil {
 		return err
 	}
-	p.reached("unmounted")
+	reached("unmounted")
 	return removeMountPoint(targetPath)
 }
 
@@ -94,7 +99,7 @@ func (p *Pool) publicationSource(r Record, pub Publication) (string, error) {
 		}
 		return pub.StagingPath, err
 	}
-	device, err := attach(p.image(r.ID), untilDetached)
+	device, err := p.attachVolume(r, untilDetached)
 	if err != nil {
 		return "", err
 	}

@@ -66,6 +66,9 @@ func (p *Pool) take(ctx context.Context, volumes, dirs []string, exclusive Exclu
 		if err := refuseCopy(r); err != nil {
 			return nil, err
 		}
+		if err := p.wholeVolume(r); err != nil {
+			return nil, err
+		}
 		c := imageCopy{volume: id, to: filepath.Join(dirs[i], imageFile)}
 		if err := p.reserve(c.to, p.image(id)); err != nil {
 			return nil, notFound(err, id)

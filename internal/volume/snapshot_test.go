@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
 // alone is the Exclusive of a test that does one thing at a time.
@@ -24,22 +22,11 @@ func alone(context.Context, string) (func(), error) { return func() {}, nil }
 // beside it.
 func poolOn(t *testing.T, fs string) (*Pool, string) {
 	t.Helper()
-	volumetest.RequireRoot(t)
-	dir := volumetest.Dir(t)
-	disk, image := filepath.Join(dir, "disk"), filepath.Join(dir, "disk.img")
-	must(t, os.Mkdir(disk, 0o700))
-	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 2*gib))
-	for _, command := range [][]string{{"mkfs." + fs, "-q", image}, {"mount", "-o", "loop", image, disk}} {
-		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v: %s", command, err, out)
-		}
-	}
-	t.Cleanup(func() { must(t, exec.Command("umount", disk).Run()) })
-	p, err := Open(filepath.Join(disk, "pool"))
+	disk := newDisk(t, fs, 2*gib)
+	p, err := Open(filepath.Join(disk.path, "pool"))
 	must(t, err)
-	t.Cleanup(func() { must(t, Cleanup(p.dir, dir)) })
-	return p, dir
+	t.Cleanup(func() { must(t, Cleanup(p.dir, disk.dir)) })
+	return p, disk.dir
 }
 
 // mounted stages a volume and gives its path.

@@ -88,10 +88,25 @@ func (p *Pool) pourSnapshot(ctx context.Context, id, image string) error {
 	if err != nil {
 		return err
 	}
-	return copyImage(ctx, filepath.Join(dir, imageFile), image)
+	s, err := readSnapshot(dir)
+	if err != nil {
+		return err
+	}
+	from := filepath.Join(dir, imageFile)
+	if err := whole(from, s.Bytes, "snapshot "+id); err != nil {
+		return err
+	}
+	return copyImage(ctx, from, image)
 }
 
 func (p *Pool) pourVolume(ctx context.Context, r Record, image string, exclusive Exclusive) error {
+	from, err := p.Get(r.Source.Volume)
+	if err != nil {
+		return err
+	}
+	if err := p.wholeVolume(from); err != nil {
+		return err
+	}
 	made, err := p.copyAtOnce(ctx, []imageCopy{{volume: r.Source.Volume, to: image}}, exclusive)
 	if err != nil {
 		return err

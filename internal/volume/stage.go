@@ -43,7 +43,7 @@ func defaultOptions(fs FileSystem) []string {
 }
 
 func (p *Pool) stageBlock(r Record) error {
-	device, err := attach(p.image(r.ID), untilDetached)
+	device, err := p.attachVolume(r, untilDetached)
 	if err != nil {
 		return err
 	}

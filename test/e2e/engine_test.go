@@ -11,8 +11,9 @@ import (
 // TestEngine tries one engine in the order in which a person meets it.
 func TestEngine(t *testing.T) {
 	t.Parallel() // with TestSurvivesBeingKilled: both wait more than they compute
+	device := emptyDevice(t)
 	h := hosts.New(t, 1)
-	h.Up(t)
+	h.Up(t, "--pool", "fast="+device)
 	h.ImportBusybox(t)
 	for _, part := range []struct {
 		name string
@@ -28,6 +29,7 @@ func TestEngine(t *testing.T) {
 		{"volumes are as large as they were asked to be", tryVolumeSize},
 		{"volumes have the performance that they were promised", tryPerformance},
 		{"volumes are made of what their class says", tryBackends},
+		{"volumes come from several pools", tryPools},
 		{"names are answered", tryNames},
 		{"stateless neighbours", tryWorkloads},
 		{"kubectl talks to containers", tryKubectl},

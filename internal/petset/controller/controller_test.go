@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/mainstay-io/mainstay/internal/petset"
+	"github.com/mainstay-io/mainstay/test/apiserver"
 )
 
 func TestMain(m *testing.M) {
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 // TestController drives the controller through a real API server, without
 // nodes: the test plays kubelet. Each subtest has a namespace of its own.
 func TestController(t *testing.T) {
-	config := startAPIServer(t)
+	config := apiserver.Start(t)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)

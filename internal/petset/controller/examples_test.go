@@ -15,6 +15,7 @@ import (
 
 	"github.com/mainstay-io/mainstay/hack/petsetdocs/example"
 	"github.com/mainstay-io/mainstay/internal/petset"
+	"github.com/mainstay-io/mainstay/test/apiserver"
 )
 
 // TestExamples carries out what the comment of each example says, with the real
@@ -31,7 +32,7 @@ func TestExamples(t *testing.T) {
 			t.Errorf("there is no example %s", name)
 		}
 	}
-	config := startAPIServer(t)
+	config := apiserver.Start(t)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/kubernetes/pkg/features"
 
 	"github.com/mainstay-io/mainstay/internal/petset"
+	"github.com/mainstay-io/mainstay/test/apiserver"
 )
 
 var sideBySideToo = flag.Bool("side-by-side", false, "play all scenarios with upstream's controller, too")
@@ -27,7 +28,7 @@ func TestSideBySide(t *testing.T) {
 	if !*sideBySideToo {
 		t.Skip("it wants a machine of its own: make test-upstream")
 	}
-	config := startAPIServer(t)
+	config := apiserver.Start(t)
 	definePetSets(t, config)
 	s := newStage(t, config)
 

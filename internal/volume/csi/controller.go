@@ -2,8 +2,11 @@ package csi
 
 import (
 	"context"
+	"errors"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 )
@@ -39,23 +42,36 @@ func (c controller) CreateVolume(ctx context.Context, r *spec.CreateVolumeReques
 	if err != nil {
 		return nil, err
 	}
-	source, err := sourceOf(r.GetVolumeContentSource())
+	pool, err := c.driver.Pools.Pool(volume.PoolOf(r.GetParameters()))
+	if err != nil {
+		return nil, elsewhere(err)
+	}
+	source, err := sourceOf(pool, r.GetVolumeContentSource())
 	if err != nil {
 		return nil, err
 	}
-	record, err := c.driver.Pool.CreateFrom(ctx, wanted, source, c.driver.Pool.Lock)
+	record, err := pool.CreateFrom(ctx, wanted, source, pool.Lock)
 	if err != nil {
-		return nil, err
+		return nil, elsewhere(err)
 	}
-	return &spec.CreateVolumeResponse{Volume: c.describe(record)}, nil
+	return &spec.CreateVolumeResponse{Volume: c.describe(pool, record)}, nil
 }
 
-func (c controller) describe(r volume.Record) *spec.Volume {
+// elsewhere lets a volume be made on another node if this one lacks its pool. The
+// code is the specification's for that.
+func elsewhere(err error) error {
+	if errors.Is(err, volume.ErrNoPool) || errors.Is(err, volume.ErrUnusable) {
+		return status.Error(codes.ResourceExhausted, err.Error())
+	}
+	return err
+}
+
+func (c controller) describe(pool *volume.Pool, r volume.Record) *spec.Volume {
 	return &spec.Volume{
-		VolumeId:           r.ID,
+		VolumeId:           pool.Handle(r.ID),
 		CapacityBytes:      r.Bytes,
 		AccessibleTopology: []*spec.Topology{topologyOf(c.driver.NodeName)},
-		ContentSource:      contentSource(r.Source),
+		ContentSource:      contentSource(pool, r.Source),
 	}
 }
 
@@ -63,7 +79,11 @@ func (c controller) DeleteVolume(_ context.Context, r *spec.DeleteVolumeRequest)
 	if r.GetVolumeId() == "" {
 		return nil, invalid("no volume ID was given")
 	}
-	return &spec.DeleteVolumeResponse{}, c.driver.Pool.Delete(r.GetVolumeId())
+	pool, id, err := c.driver.Pools.Of(r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	return &spec.DeleteVolumeResponse{}, pool.Delete(id)
 }
 
 func (c controller) ControllerExpandVolume(_ context.Context, r *spec.ControllerExpandVolumeRequest) (*spec.ControllerExpandVolumeResponse, error) {
@@ -73,7 +93,11 @@ func (c controller) ControllerExpandVolume(_ context.Context, r *spec.Controller
 	if r.GetCapacityRange() == nil {
 		return nil, invalid("no size was given for volume %s", r.GetVolumeId())
 	}
-	record, err := c.driver.Pool.Expand(r.GetVolumeId(), r.GetCapacityRange().GetRequiredBytes(), r.GetCapacityRange().GetLimitBytes())
+	pool, id, err := c.driver.Pools.Of(r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	record, err := pool.Expand(id, r.GetCapacityRange().GetRequiredBytes(), r.GetCapacityRange().GetLimitBytes())
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +110,16 @@ func (c controller) ControllerModifyVolume(_ context.Context, r *spec.Controller
 	if r.GetVolumeId() == "" {
 		return nil, invalid("no volume ID was given")
 	}
-	_, err := c.driver.Pool.Modify(r.GetVolumeId(), r.GetMutableParameters())
+	pool, id, err := c.driver.Pools.Of(r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	_, err = pool.Modify(id, r.GetMutableParameters())
 	return &spec.ControllerModifyVolumeResponse{}, err
 }
 
+// GetCapacity tells of the pool that the parameters mean. One that cannot be used
+// now has no room; one that this node does not have is not found.
 func (c controller) GetCapacity(_ context.Context, r *spec.GetCapacityRequest) (*spec.GetCapacityResponse, error) {
 	if t := r.GetAccessibleTopology(); t != nil && !contains(t, c.driver.NodeName) {
 		return &spec.GetCapacityResponse{}, nil
@@ -99,7 +129,20 @@ func (c controller) GetCapacity(_ context.Context, r *spec.GetCapacityRequest) (
 			return &spec.GetCapacityResponse{}, nil // of such volumes there are none
 		}
 	}
-	available, err := c.driver.Pool.Available()
+	pool, err := c.driver.Pools.Pool(volume.PoolOf(r.GetParameters()))
+	if errors.Is(err, volume.ErrNoPool) {
+		return nil, status.Error(codes.NotFound, err.Error())
+	}
+	if errors.Is(err, volume.ErrUnusable) {
+		return &spec.GetCapacityResponse{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	available, err := pool.Available()
+	if errors.Is(err, volume.ErrUnusable) {
+		return &spec.GetCapacityResponse{}, nil
+	}
 	return &spec.GetCapacityResponse{AvailableCapacity: available}, err
 }
 
@@ -110,7 +153,7 @@ func (c controller) ValidateVolumeCapabilities(_ context.Context, r *spec.Valida
 	if len(r.GetVolumeCapabilities()) == 0 {
 		return nil, invalid("no volume capability was given")
 	}
-	record, err := c.driver.Pool.Get(r.GetVolumeId())
+	record, err := c.driver.record(r.GetVolumeId())
 	if err != nil {
 		return nil, err
 	}

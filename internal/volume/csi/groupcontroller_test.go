@@ -19,7 +19,7 @@ func TestGroupsLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	driver := Driver{NodeName: "a", Pool: pool}
+	driver := Driver{NodeName: "a", Pools: volume.Alone(pool)}
 	c, g := controller{driver: driver}, groupController{driver: driver}
 	var ids []string
 	for _, name := range []string{"v1", "v2"} {

@@ -13,20 +13,24 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume"
 )
 
-// subjectOf gives what to lock for a request: a volume's ID, or what stands for a
-// snapshot or a group of them; empty if it is about none.
+// subjectOf gives what to lock for a request, with its pool as in a handle: a
+// volume's ID, or what stands for a snapshot or a group of them; empty if it is
+// about none.
 func subjectOf(request any) string {
 	switch r := request.(type) {
 	case *spec.CreateVolumeRequest:
-		return volume.IDFor(r.GetName())
+		return volume.Handle(volume.PoolOf(r.GetParameters()), volume.IDFor(r.GetName()))
 	case *spec.CreateSnapshotRequest:
-		return volume.SnapshotLock(volume.IDFor(r.GetName()))
+		pool, _ := volume.SplitHandle(r.GetSourceVolumeId())
+		return volume.Handle(pool, volume.SnapshotLock(volume.IDFor(r.GetName())))
 	case *spec.DeleteSnapshotRequest:
-		return volume.SnapshotLock(r.GetSnapshotId())
+		pool, id := volume.SplitHandle(r.GetSnapshotId())
+		return volume.Handle(pool, volume.SnapshotLock(id))
 	case *spec.CreateVolumeGroupSnapshotRequest:
-		return volume.GroupLock(volume.IDFor(r.GetName()))
+		return volume.Handle(poolOf(r.GetSourceVolumeIds()), volume.GroupLock(volume.IDFor(r.GetName())))
 	case *spec.DeleteVolumeGroupSnapshotRequest:
-		return volume.GroupLock(r.GetGroupSnapshotId())
+		pool, id := volume.SplitHandle(r.GetGroupSnapshotId())
+		return volume.Handle(pool, volume.GroupLock(id))
 	case interface{ GetVolumeId() string }:
 		return r.GetVolumeId()
 	}
@@ -57,11 +61,17 @@ func coded(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler gr
 // serialized runs the calls for one volume, snapshot or group one after another,
 // and after whatever another process does to it.
 func (d Driver) serialized(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	id := subjectOf(request)
-	if id == "" {
+	subject := subjectOf(request)
+	if subject == "" {
 		return handler(ctx, request)
 	}
-	unlock, err := d.Pool.Lock(ctx, id)
+	pool, id, err := d.Pools.Of(subject)
+	if err != nil {
+		// In a pool that is gone nothing can be changed. What may be left to do is
+		// to unmount; everything else says by itself why not.
+		return handler(ctx, request)
+	}
+	unlock, err := pool.Lock(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -2,13 +2,12 @@ package csi
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/mainstay-io/mainstay/internal/volume"
 )
 
 // ListVolumes gives volumes in the order of their IDs. The token for the next
@@ -17,17 +16,24 @@ func (c controller) ListVolumes(_ context.Context, r *spec.ListVolumesRequest) (
 	if r.GetMaxEntries() < 0 {
 		return nil, invalid("the largest number of entries is negative: %d", r.GetMaxEntries())
 	}
-	records, err := c.driver.Pool.List()
-	if err != nil {
-		return nil, err
+	var all []*spec.Volume
+	for _, pool := range c.driver.Pools.All() {
+		records, err := pool.List()
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range records {
+			all = append(all, c.describe(pool, record))
+		}
 	}
-	page, next, err := pageOf(records, func(r volume.Record) string { return r.ID }, r.GetStartingToken(), int(r.GetMaxEntries()))
+	slices.SortFunc(all, func(a, b *spec.Volume) int { return strings.Compare(a.GetVolumeId(), b.GetVolumeId()) })
+	page, next, err := pageOf(all, (*spec.Volume).GetVolumeId, r.GetStartingToken(), int(r.GetMaxEntries()))
 	if err != nil {
 		return nil, err
 	}
 	response := &spec.ListVolumesResponse{NextToken: next}
-	for _, record := range page {
-		response.Entries = append(response.Entries, &spec.ListVolumesResponse_Entry{Volume: c.describe(record)})
+	for _, v := range page {
+		response.Entries = append(response.Entries, &spec.ListVolumesResponse_Entry{Volume: v})
 	}
 	return response, nil
 }

@@ -41,14 +41,18 @@ func (n node) NodeStageVolume(ctx context.Context, r *spec.NodeStageVolumeReques
 		return nil, err
 	}
 	options := r.GetVolumeCapability().GetMount().GetMountFlags()
-	return &spec.NodeStageVolumeResponse{}, n.driver.Pool.Stage(ctx, r.GetVolumeId(), r.GetStagingTargetPath(), options)
+	pool, id, err := n.driver.Pools.Of(r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	return &spec.NodeStageVolumeResponse{}, pool.Stage(ctx, id, r.GetStagingTargetPath(), options)
 }
 
 func (n node) NodeUnstageVolume(_ context.Context, r *spec.NodeUnstageVolumeRequest) (*spec.NodeUnstageVolumeResponse, error) {
 	if r.GetVolumeId() == "" || r.GetStagingTargetPath() == "" {
 		return nil, invalid("volume ID and staging path must be given")
 	}
-	return &spec.NodeUnstageVolumeResponse{}, n.driver.Pool.Unstage(r.GetVolumeId(), r.GetStagingTargetPath())
+	return &spec.NodeUnstageVolumeResponse{}, n.driver.Pools.Unstage(r.GetVolumeId(), r.GetStagingTargetPath())
 }
 
 func (n node) NodePublishVolume(_ context.Context, r *spec.NodePublishVolumeRequest) (*spec.NodePublishVolumeResponse, error) {
@@ -59,8 +63,12 @@ func (n node) NodePublishVolume(_ context.Context, r *spec.NodePublishVolumeRequ
 		return nil, err
 	}
 	mode := r.GetVolumeCapability().GetAccessMode().GetMode()
-	return &spec.NodePublishVolumeResponse{}, n.driver.Pool.Publish(volume.Publication{
-		ID:          r.GetVolumeId(),
+	pool, id, err := n.driver.Pools.Of(r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	return &spec.NodePublishVolumeResponse{}, pool.Publish(volume.Publication{
+		ID:          id,
 		StagingPath: r.GetStagingTargetPath(),
 		TargetPath:  r.GetTargetPath(),
 		ReadOnly:    r.GetReadonly() || mode == spec.VolumeCapability_AccessMode_SINGLE_NODE_READER_ONLY,
@@ -72,14 +80,18 @@ func (n node) NodeUnpublishVolume(_ context.Context, r *spec.NodeUnpublishVolume
 	if r.GetVolumeId() == "" || r.GetTargetPath() == "" {
 		return nil, invalid("volume ID and target path must be given")
 	}
-	return &spec.NodeUnpublishVolumeResponse{}, n.driver.Pool.Unpublish(r.GetTargetPath())
+	return &spec.NodeUnpublishVolumeResponse{}, n.driver.Pools.Unpublish(r.GetTargetPath())
 }
 
 func (n node) NodeExpandVolume(_ context.Context, r *spec.NodeExpandVolumeRequest) (*spec.NodeExpandVolumeResponse, error) {
 	if r.GetVolumeId() == "" || r.GetVolumePath() == "" {
 		return nil, invalid("volume ID and volume path must be given")
 	}
-	record, err := n.driver.Pool.Grow(r.GetVolumeId(), r.GetVolumePath())
+	pool, id, err := n.driver.Pools.Of(r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	record, err := pool.Grow(id, r.GetVolumePath())
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +102,11 @@ func (n node) NodeGetVolumeStats(_ context.Context, r *spec.NodeGetVolumeStatsRe
 	if r.GetVolumeId() == "" || r.GetVolumePath() == "" {
 		return nil, invalid("volume ID and volume path must be given")
 	}
-	u, err := n.driver.Pool.Usage(r.GetVolumeId(), r.GetVolumePath())
+	pool, id, err := n.driver.Pools.Of(r.GetVolumeId())
+	if err != nil {
+		return nil, err
+	}
+	u, err := pool.Usage(id, r.GetVolumePath())
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +125,7 @@ func (n node) usable(id string, c *spec.VolumeCapability) error {
 	if c == nil {
 		return invalid("no volume capability was given")
 	}
-	record, err := n.driver.Pool.Get(id)
+	record, err := n.driver.record(id)
 	if err != nil {
 		return err
 	}

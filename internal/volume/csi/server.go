@@ -27,13 +27,22 @@ const maxSocketPath = 107
 // asked to end. A copy of a large volume takes longer; its caller repeats it.
 const gracePeriod = 5 * time.Second
 
-// Driver serves one node's pool.
+// Driver serves one node's pools.
 type Driver struct {
 	// NodeName is the node's name in Kubernetes.
 	NodeName string
 	// Version is the build's, for people.
 	Version string
-	Pool    *volume.Pool
+	Pools   *volume.Pools
+}
+
+// record gives the record of the volume with that handle.
+func (d Driver) record(handle string) (volume.Record, error) {
+	pool, id, err := d.Pools.Of(handle)
+	if err != nil {
+		return volume.Record{}, err
+	}
+	return pool.Get(id)
 }
 
 // Serve answers CSI calls on a Unix socket, open to root only, until ctx ends;

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -19,11 +20,15 @@ func (c controller) CreateSnapshot(ctx context.Context, r *spec.CreateSnapshotRe
 	if err := refuseParameters(r.GetParameters()); err != nil {
 		return nil, err
 	}
-	s, err := c.driver.Pool.Snapshot(ctx, r.GetName(), r.GetSourceVolumeId(), c.driver.Pool.Lock)
+	pool, id, err := c.driver.Pools.Of(r.GetSourceVolumeId())
 	if err != nil {
 		return nil, err
 	}
-	return &spec.CreateSnapshotResponse{Snapshot: describeSnapshot(s)}, nil
+	s, err := pool.Snapshot(ctx, r.GetName(), id, pool.Lock)
+	if err != nil {
+		return nil, err
+	}
+	return &spec.CreateSnapshotResponse{Snapshot: describeSnapshot(pool, s)}, nil
 }
 
 // refuseParameters refuses what a snapshot class says: there is nothing to say.
@@ -34,22 +39,29 @@ func refuseParameters(parameters map[string]string) error {
 	return nil
 }
 
-func describeSnapshot(s volume.Snapshot) *spec.Snapshot {
-	return &spec.Snapshot{
-		SnapshotId:      s.ID,
-		SourceVolumeId:  s.Volume,
-		SizeBytes:       s.Bytes,
-		CreationTime:    timestamppb.New(s.Taken),
-		ReadyToUse:      true,
-		GroupSnapshotId: s.Group,
+func describeSnapshot(pool *volume.Pool, s volume.Snapshot) *spec.Snapshot {
+	d := &spec.Snapshot{
+		SnapshotId:     pool.Handle(s.ID),
+		SourceVolumeId: pool.Handle(s.Volume),
+		SizeBytes:      s.Bytes,
+		CreationTime:   timestamppb.New(s.Taken),
+		ReadyToUse:     true,
 	}
+	if s.Group != "" {
+		d.GroupSnapshotId = pool.Handle(s.Group)
+	}
+	return d
 }
 
 func (c controller) DeleteSnapshot(_ context.Context, r *spec.DeleteSnapshotRequest) (*spec.DeleteSnapshotResponse, error) {
 	if r.GetSnapshotId() == "" {
 		return nil, invalid("no snapshot ID was given")
 	}
-	return &spec.DeleteSnapshotResponse{}, c.driver.Pool.DeleteSnapshot(r.GetSnapshotId())
+	pool, id, err := c.driver.Pools.Of(r.GetSnapshotId())
+	if err != nil {
+		return nil, err
+	}
+	return &spec.DeleteSnapshotResponse{}, pool.DeleteSnapshot(id)
 }
 
 // ListSnapshots gives snapshots in the order of their IDs, as ListVolumes does
@@ -62,27 +74,44 @@ func (c controller) ListSnapshots(_ context.Context, r *spec.ListSnapshotsReques
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := pageOf(wanted, func(s volume.Snapshot) string { return s.ID }, r.GetStartingToken(), int(r.GetMaxEntries()))
+	page, next, err := pageOf(wanted, (*spec.Snapshot).GetSnapshotId, r.GetStartingToken(), int(r.GetMaxEntries()))
 	if err != nil {
 		return nil, err
 	}
 	response := &spec.ListSnapshotsResponse{NextToken: next}
 	for _, s := range page {
-		response.Entries = append(response.Entries, &spec.ListSnapshotsResponse_Entry{Snapshot: describeSnapshot(s)})
+		response.Entries = append(response.Entries, &spec.ListSnapshotsResponse_Entry{Snapshot: s})
 	}
 	return response, nil
 }
 
-func (c controller) wantedSnapshots(r *spec.ListSnapshotsRequest) ([]volume.Snapshot, error) {
-	if id := r.GetSnapshotId(); id != "" {
-		s, err := c.driver.Pool.GetSnapshot(id)
+func (c controller) wantedSnapshots(r *spec.ListSnapshotsRequest) ([]*spec.Snapshot, error) {
+	if handle := r.GetSnapshotId(); handle != "" {
+		pool, id, err := c.driver.Pools.Of(handle)
+		if errors.Is(err, volume.ErrNoPool) {
+			return nil, nil // it is another node's
+		}
+		if err != nil {
+			return nil, err
+		}
+		s, err := pool.GetSnapshot(id)
 		if errors.Is(err, volume.ErrNotFound) {
 			return nil, nil
 		}
-		return []volume.Snapshot{s}, err
+		return []*spec.Snapshot{describeSnapshot(pool, s)}, err
 	}
-	all, err := c.driver.Pool.ListSnapshots()
-	return slices.DeleteFunc(all, func(s volume.Snapshot) bool {
-		return r.GetSourceVolumeId() != "" && s.Volume != r.GetSourceVolumeId()
-	}), err
+	var all []*spec.Snapshot
+	for _, pool := range c.driver.Pools.All() {
+		of, err := pool.ListSnapshots()
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range of {
+			if from := r.GetSourceVolumeId(); from == "" || from == pool.Handle(s.Volume) {
+				all = append(all, describeSnapshot(pool, s))
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *spec.Snapshot) int { return strings.Compare(a.GetSnapshotId(), b.GetSnapshotId()) })
+	return all, nil
 }

@@ -4,11 +4,12 @@ package driver
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
@@ -24,8 +25,12 @@ type Config struct {
 	NodeName string
 	// Version is reported to whoever asks the driver for it.
 	Version string
-	// PoolDir holds the volumes; it is created where it is missing, for root only.
-	PoolDir string
+	// Pools are where the node's volumes are. There must be one of the name
+	// volume.DefaultPool; where that is missing it is created, for root only.
+	Pools []volume.Place
+	// PoolStateDir remembers which pools there were, and is where those are mounted
+	// that are block devices; it is created where it is missing, for root only.
+	PoolStateDir string
 	// KubeletDir is kubelet's root directory.
 	KubeletDir string
 	// SocketDir holds the CSI socket; it is created where it is missing, for root only.
@@ -34,6 +39,9 @@ type Config struct {
 	RESTConfig *rest.Config
 }
 
+// lookForPool is how often a pool that was never there is looked for.
+const lookForPool = 5 * time.Second
+
 // capacityNamespace holds what the scheduler is told of the nodes' free space.
 const capacityNamespace = "kube-system"
 
@@ -41,18 +49,20 @@ const capacityNamespace = "kube-system"
 // may be started before kubelet and before the API server answers. Mounted
 // volumes stay mounted when it ends, however it ends; Cleanup takes them down.
 func Run(ctx context.Context, c Config) error {
-	pool, err := volume.Open(c.PoolDir)
+	pools, err := volume.NewPools(c.Pools, c.PoolStateDir)
 	if err != nil {
-		return fmt.Errorf("open the volume pool %s: %w", c.PoolDir, err)
+		return err
 	}
 	socket := filepath.Join(c.SocketDir, "csi.sock")
-	node := csi.Driver{NodeName: c.NodeName, Version: c.Version, Pool: pool}
+	node := csi.Driver{NodeName: c.NodeName, Version: c.Version, Pools: pools}
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return node.Serve(ctx, socket) })
-	group.Go(func() error { return pool.Govern(ctx) })
+	for _, name := range pools.Names() {
+		group.Go(func() error { return govern(ctx, pools, name) })
+	}
 	group.Go(func() error {
-		return poolstatus.Run(ctx, poolstatus.Config{RESTConfig: c.RESTConfig, NodeName: c.NodeName, Pool: pool})
+		return poolstatus.Run(ctx, poolstatus.Config{RESTConfig: c.RESTConfig, NodeName: c.NodeName, Pools: pools})
 	})
 	group.Go(func() error { return csi.Register(ctx, c.KubeletDir, socket) })
 	group.Go(func() error {
@@ -66,5 +76,27 @@ func Run(ctx context.Context, c Config) error {
 	return group.Wait()
 }
 
-// Cleanup unmounts and detaches all volumes of a pool; see volume.Cleanup.
-func Cleanup(poolDir, kubeletDir string) error { return volume.Cleanup(poolDir, kubeletDir) }
+// govern sees to the quality of service of a pool's volumes, once the pool is there.
+func govern(ctx context.Context, pools *volume.Pools, name string) error {
+	for told := ""; ; {
+		pool, err := pools.Pool(name)
+		if err == nil {
+			return pool.Govern(ctx)
+		}
+		if err.Error() != told {
+			told = err.Error()
+			klog.FromContext(ctx).Error(err, "A pool of volumes cannot be used", "pool", name)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(lookForPool):
+		}
+	}
+}
+
+// Cleanup unmounts and detaches all volumes of the node's pools, and the pools' own
+// devices; see volume.CleanupAll.
+func Cleanup(defaultDir, stateDir, kubeletDir string) error {
+	return volume.CleanupAll(defaultDir, stateDir, kubeletDir)
+}

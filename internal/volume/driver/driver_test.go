@@ -18,7 +18,7 @@ import (
 func TestRunWithoutAPIServer(t *testing.T) {
 	dir := t.TempDir()
 	config := Config{
-		NodeName: "node-a", PoolDir: filepath.Join(dir, "pool"), KubeletDir: filepath.Join(dir, "kubelet"),
+		NodeName: "node-a", Pools: []volume.Place{{Name: volume.DefaultPool, Path: filepath.Join(dir, "pool")}}, PoolStateDir: filepath.Join(dir, "pools"), KubeletDir: filepath.Join(dir, "kubelet"),
 		SocketDir: filepath.Join(dir, "run"), RESTConfig: &rest.Config{Host: "https://127.0.0.1:1"},
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -28,7 +28,7 @@ func TestRunWithoutAPIServer(t *testing.T) {
 	for _, socket := range []string{filepath.Join(config.SocketDir, "csi.sock"), volume.RegistrationSocket(config.KubeletDir)} {
 		waitForSocket(t, socket, ended)
 	}
-	if s, err := os.Stat(config.PoolDir); err != nil || s.Mode().Perm() != 0o700 {
+	if s, err := os.Stat(config.Pools[0].Path); err != nil || s.Mode().Perm() != 0o700 {
 		t.Errorf("the pool has the mode %v (%v)", s.Mode(), err)
 	}
 	stop()
@@ -61,12 +61,18 @@ func waitForSocket(t *testing.T, socket string, ended <-chan error) {
 	}
 }
 
-func TestRunNamesABadPool(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := Run(context.Background(), Config{PoolDir: file}); err == nil {
-		t.Error("a file was taken for a pool")
+// Pools that cannot be those of one node are refused before anything is served.
+func TestRunRefusesBadPools(t *testing.T) {
+	for _, pools := range [][]volume.Place{
+		nil,
+		{{Name: "fast", Path: "/srv/fast"}},
+		{{Name: volume.DefaultPool, Path: "/srv"}, {Name: "fast", Path: "/srv/fast"}},
+		{{Name: volume.DefaultPool, Path: "/srv/a"}, {Name: volume.DefaultPool, Path: "/srv/b"}},
+		{{Name: volume.DefaultPool, Path: "/srv"}, {Name: "Fast_1", Path: "/mnt"}},
+		{{Name: volume.DefaultPool, Path: "/srv"}, {Name: "fast", Path: "mnt"}},
+	} {
+		if err := Run(context.Background(), Config{Pools: pools}); err == nil {
+			t.Errorf("taken for pools of one node: %v", pools)
+		}
 	}
 }

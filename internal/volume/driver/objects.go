@@ -64,7 +64,7 @@ func Rules() []rbac.PolicyRule {
 		rule("", []string{"nodes"}, "get"),
 		rule("", []string{"events"}, "create", "patch", "update"),
 		rule("storage.k8s.io", []string{"storageclasses", "volumeattributesclasses"}, "get", "list", "watch"),
-		rule("mainstay.dev", []string{"pools"}, "get", "create"),
+		rule("mainstay.dev", []string{"pools"}, "get", "list", "create", "update", "delete"),
 		rule("mainstay.dev", []string{"pools/status"}, "update"),
 		rule("storage.k8s.io", []string{"csistoragecapacities"}, "get", "list", "create", "update", "delete"),
 	)

@@ -12,7 +12,7 @@ import (
 type callout struct {
 	// arguments are the names of those that kubelet passes, in order.
 	arguments []string
-	answer    func(ctx context.Context, poolDir string, arguments []string) answer
+	answer    func(ctx context.Context, pools findPools, arguments []string) answer
 }
 
 // callouts are those that this driver answers. All others are not supported, and
@@ -24,46 +24,55 @@ type callout struct {
 // volume's, and without the pod's namespace: the controller passes such a call
 // over, and expandfs does the whole on the node.
 var callouts = map[string]callout{
-	"init":     {nil, func(context.Context, string, []string) answer { return initialized() }},
+	"init":     {nil, func(context.Context, findPools, []string) answer { return initialized() }},
 	"mount":    {[]string{"DIRECTORY", "OPTIONS"}, mount},
 	"unmount":  {[]string{"DIRECTORY"}, unmount},
 	"expandfs": {[]string{"OPTIONS", "DEVICE", "DIRECTORY", "NEW-SIZE", "OLD-SIZE"}, expand},
 }
 
-func mount(ctx context.Context, poolDir string, arguments []string) answer {
+// findPools gives the node's pools.
+type findPools = func() (*volume.Pools, error)
+
+func mount(ctx context.Context, pools findPools, arguments []string) answer {
 	wanted, err := readRequest(arguments[1])
 	if err != nil {
 		return failed(err)
 	}
-	return withPool(poolDir, arguments[0], func(d driver) error { return d.mount(ctx, arguments[0], wanted) })
+	return withPools(pools, arguments[0], func(all *volume.Pools) error {
+		pool, err := all.Pool(wanted.pool)
+		if err != nil {
+			return err
+		}
+		return driver{pool}.mount(ctx, arguments[0], wanted)
+	})
 }
 
-func unmount(ctx context.Context, poolDir string, arguments []string) answer {
-	return withPool(poolDir, arguments[0], func(d driver) error { return d.unmount(ctx, arguments[0]) })
+func unmount(ctx context.Context, pools findPools, arguments []string) answer {
+	return withPools(pools, arguments[0], func(all *volume.Pools) error { return unmountFrom(ctx, all, arguments[0]) })
 }
 
-func expand(ctx context.Context, poolDir string, arguments []string) answer {
+func expand(ctx context.Context, pools findPools, arguments []string) answer {
 	size, err := readSize(arguments[3])
 	if err != nil {
 		return failed(fmt.Errorf("the new size: %w", err))
 	}
-	return withPool(poolDir, arguments[2], func(d driver) error { return d.expand(ctx, arguments[2], size) })
+	return withPools(pools, arguments[2], func(all *volume.Pools) error { return expandAt(ctx, all, arguments[2], size) })
 }
 
-// withPool does what a callout asks for at a path, in the pool.
-func withPool(poolDir, path string, do func(driver) error) answer {
+// withPools does what a callout asks for at a path.
+func withPools(pools findPools, path string, do func(*volume.Pools) error) answer {
 	if err := absolute(path); err != nil {
 		return failed(err)
 	}
-	pool, err := volume.Open(poolDir)
+	all, err := pools()
 	if err != nil {
-		return failed(fmt.Errorf("open the volume pool %s: %w", poolDir, err))
+		return failed(err)
 	}
-	return outcome(do(driver{pool}))
+	return outcome(do(all))
 }
 
 // answerTo gives the answer to a command line.
-func answerTo(ctx context.Context, poolDir string, command []string) answer {
+func answerTo(ctx context.Context, pools findPools, command []string) answer {
 	if len(command) == 0 {
 		return failed(fmt.Errorf("no callout was given; kubelet passes one of init, mount, unmount, expandfs"))
 	}
@@ -75,5 +84,5 @@ func answerTo(ctx context.Context, poolDir string, command []string) answer {
 	if len(arguments) != len(c.arguments) {
 		return failed(fmt.Errorf("%d arguments were given; it is: %s", len(arguments), strings.Join(append([]string{name}, c.arguments...), " ")))
 	}
-	return c.answer(ctx, poolDir, arguments)
+	return c.answer(ctx, pools, arguments)
 }

@@ -76,40 +76,40 @@ func (d driver) create(ctx context.Context, r request) error {
 	return err
 }
 
-// unmount takes the volume at path from its pod. The volume and its data stay.
-func (d driver) unmount(ctx context.Context, path string) error {
-	id, err := d.pool.MountedAt(path)
+// unmountFrom takes the volume at path from its pod. The volume and its data stay.
+func unmountFrom(ctx context.Context, pools *volume.Pools, path string) error {
+	pool, id, err := pools.MountedAt(path)
 	if err != nil {
 		return err
 	}
-	if id != "" {
-		unlock, err := d.lock(ctx, id)
+	if pool != nil {
+		unlock, err := driver{pool}.lock(ctx, id)
 		if err != nil {
 			return err
 		}
 		defer unlock()
 	}
-	return d.pool.Unpublish(path)
+	return pools.Unpublish(path)
 }
 
-// expand gives the volume at path at least size bytes, while a pod uses it.
-func (d driver) expand(ctx context.Context, path string, size int64) error {
-	id, err := d.pool.MountedAt(path)
+// expandAt gives the volume at path at least size bytes, while a pod uses it.
+func expandAt(ctx context.Context, pools *volume.Pools, path string, size int64) error {
+	pool, id, err := pools.MountedAt(path)
 	if err != nil {
 		return err
 	}
-	if id == "" {
+	if pool == nil {
 		return fmt.Errorf("%w: no volume is mounted at %s", volume.ErrNotFound, path)
 	}
-	unlock, err := d.lock(ctx, id)
+	unlock, err := driver{pool}.lock(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if _, err := d.pool.Expand(id, size, 0); err != nil {
+	if _, err := pool.Expand(id, size, 0); err != nil {
 		return err
 	}
-	_, err = d.pool.Grow(id, path)
+	_, err = pool.Grow(id, path)
 	return err
 }
 

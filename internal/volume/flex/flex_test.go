@@ -19,7 +19,9 @@ const poolVariable = "MAINSTAY_TEST_FLEX_POOL"
 
 func TestMain(m *testing.M) {
 	if pool := os.Getenv(poolVariable); pool != "" {
-		Run(context.Background(), pool, os.Args[1:], os.Stdout)
+		Run(context.Background(), func() (*volume.Pools, error) {
+			return volume.NewPools([]volume.Place{{Name: volume.DefaultPool, Path: pool}, {Name: "fast", Path: pool + "-fast"}}, pool+"-state")
+		}, os.Args[1:], os.Stdout)
 		return
 	}
 	os.Exit(m.Run())

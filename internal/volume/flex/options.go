@@ -29,10 +29,13 @@ const (
 const (
 	volumeOption = "volume"
 	sizeOption   = "size"
+	poolOption   = volume.PoolParameter
 )
 
 // request is a volume as a pod wants it.
 type request struct {
+	// pool is the name of the volume's pool.
+	pool string
 	// spec is what to make the volume with. RequiredBytes is 0, and FileSystem
 	// empty, where the user said nothing.
 	spec volume.Spec
@@ -75,14 +78,14 @@ func readRequest(text string) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	return request{quality: class, readOnly: readOnly, spec: volume.Spec{
+	return request{pool: volume.PoolOf(options), quality: class, readOnly: readOnly, spec: volume.Spec{
 		Name: name, RequiredBytes: size, FileSystem: fs, Quality: quality,
 		Claim: options[podNamespaceKey] + "/" + userName(options),
 	}}, nil
 }
 
 func refuseUnknown(options map[string]string) error {
-	known := append([]string{volumeOption, sizeOption, volume.BackendParameter}, qos.Names()...)
+	known := append([]string{volumeOption, sizeOption, poolOption, volume.BackendParameter}, qos.Names()...)
 	for _, key := range slices.Sorted(maps.Keys(options)) {
 		switch {
 		case strings.HasPrefix(key, secretPrefix):

@@ -38,11 +38,16 @@ func TestReadRequest(t *testing.T) {
 			request{spec: volume.Spec{Name: "flex.default.data", Claim: "default/data", FileSystem: volume.XFS}}},
 		{"a directory", options("backend", "directory"),
 			request{spec: volume.Spec{Name: "flex.default.data", Claim: "default/data", FileSystem: volume.Directory}}},
+		{"from another pool", options("pool", "fast"),
+			request{pool: "fast", spec: volume.Spec{Name: "flex.default.data", Claim: "default/data"}}},
 		{"for reading only", options(readWriteKey, "ro"),
 			request{spec: volume.Spec{Name: "flex.default.data", Claim: "default/data"}, readOnly: true}},
 	} {
 		if c.want.quality == nil {
 			c.want.quality = none
+		}
+		if c.want.pool == "" {
+			c.want.pool = volume.DefaultPool
 		}
 		if got, err := readRequest(c.options); err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v (%v), want %+v", c.why, got, err, c.want)
@@ -59,7 +64,7 @@ func TestReadRequestRefusals(t *testing.T) {
 		{"a number", `{"size": 1}`, "not a JSON object"},
 		{"a secret", options(secretPrefix+"password", "aHVudGVyMg=="), "remove secretRef"},
 		{"the type of file system as an option", options("fsType", "xfs"), "beside driver"},
-		{"an unknown option", options("Size", "1Gi"), `no option "Size"; there are volume, size, backend, minIops`},
+		{"an unknown option", options("Size", "1Gi"), `no option "Size"; there are volume, size, pool, backend, minIops`},
 		{"no namespace", options(podNamespaceKey, ""), "pod.namespace"},
 		{"no options", "{}", "pod.namespace"},
 		{"JSON's null", "null", "pod.namespace"},

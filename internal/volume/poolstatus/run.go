@@ -1,15 +1,18 @@
-// Package poolstatus tells the cluster of a node's pool of volumes, in the
-// resource Pool: what it has, what it was measured to do, and what it owes to
-// whom. The pool on its node is what counts; the resource follows it.
+// Package poolstatus tells the cluster of a node's pools of volumes, in a resource
+// Pool for each: what it has, what it was measured to do, what it owes to whom, and
+// whether it can be used. The pool on its node is what counts; the resource follows it.
 package poolstatus
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -20,19 +23,19 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume"
 )
 
-// interval is how often the pool is looked at. What has not changed is not
+// interval is how often the pools are looked at. What has not changed is not
 // written.
 const interval = 5 * time.Second
 
-// Config says whose pool it is.
+// Config says whose pools they are.
 type Config struct {
 	// RESTConfig reaches the API server.
 	RESTConfig *rest.Config
 	NodeName   string
-	Pool       *volume.Pool
+	Pools      *volume.Pools
 }
 
-// Run keeps the Pool up to date until ctx ends. It repeats what fails; the error
+// Run keeps the Pools up to date until ctx ends. It repeats what fails; the error
 // is one of the configuration.
 func Run(ctx context.Context, c Config) error {
 	scheme := runtime.NewScheme()
@@ -52,9 +55,9 @@ func Run(ctx context.Context, c Config) error {
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
 	for told := ""; ; {
-		if err := publish(ctx, cluster, c); err != nil && ctx.Err() == nil && err.Error() != told {
+		if err := publishAll(ctx, cluster, c); err != nil && ctx.Err() == nil && err.Error() != told {
 			told = err.Error()
-			klog.FromContext(ctx).Info("Cannot tell the cluster of the pool of volumes", "pool", c.Pool.Dir(), "err", err)
+			klog.FromContext(ctx).Info("Cannot tell the cluster of the pools of volumes", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -64,23 +67,51 @@ func Run(ctx context.Context, c Config) error {
 	}
 }
 
-// publish makes the resource say what is.
-func publish(ctx context.Context, cluster client.Client, c Config) error {
-	now, err := observe(c.Pool)
-	if err != nil {
-		return err
+// publishAll makes the resources say what is, and removes those of pools that are
+// not declared any more.
+func publishAll(ctx context.Context, cluster client.Client, c Config) error {
+	var failed []error
+	for _, name := range c.Pools.Names() {
+		failed = append(failed, publish(ctx, cluster, c, name))
 	}
+	all := &v1alpha1.PoolList{}
+	if err := cluster.List(ctx, all); err != nil {
+		return errors.Join(append(failed, err)...)
+	}
+	for i := range all.Items {
+		if pool := &all.Items[i]; pool.Spec.NodeName == c.NodeName && !slices.Contains(c.Pools.Names(), pool.Spec.Name) {
+			failed = append(failed, client.IgnoreNotFound(cluster.Delete(ctx, pool)))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// publish makes the resource of one pool say what is.
+func publish(ctx context.Context, cluster client.Client, c Config, name string) error {
+	now, unusable := observe(c.Pools, name)
+	wanted := specOf(c, name)
 	pool := &v1alpha1.Pool{}
-	err = cluster.Get(ctx, client.ObjectKey{Name: c.NodeName}, pool)
+	err := cluster.Get(ctx, client.ObjectKey{Name: resourceName(c.NodeName, name)}, pool)
 	if apierrors.IsNotFound(err) {
-		if pool, err = create(ctx, cluster, c); err != nil {
+		if pool, err = create(ctx, cluster, wanted); err != nil {
 			return err
 		}
 	}
 	if err != nil {
 		return err
 	}
+	if pool.Spec != wanted {
+		pool.Spec = wanted // its disk is mounted elsewhere than it was
+		if err := cluster.Update(ctx, pool); err != nil {
+			return err
+		}
+	}
 	status := statusOf(now)
+	if unusable != nil {
+		status = unusableStatus(pool.Status)
+	}
+	status.Conditions = slices.Clone(pool.Status.Conditions)
+	apimeta.SetStatusCondition(&status.Conditions, ready(unusable))
 	if equality.Semantic.DeepEqual(status, pool.Status) {
 		return nil
 	}
@@ -88,22 +119,40 @@ func publish(ctx context.Context, cluster client.Client, c Config) error {
 	return cluster.Status().Update(ctx, pool)
 }
 
+// resourceName is the name of a pool's resource: for the default pool its node's.
+func resourceName(nodeName, pool string) string {
+	if pool == volume.DefaultPool {
+		return nodeName
+	}
+	return nodeName + "." + pool
+}
+
+func specOf(c Config, name string) v1alpha1.PoolSpec {
+	directory, device := c.Pools.Where(name)
+	return v1alpha1.PoolSpec{NodeName: c.NodeName, Name: name, Directory: directory, Device: device}
+}
+
 // create makes the resource, which goes when its node does.
-func create(ctx context.Context, cluster client.Client, c Config) (*v1alpha1.Pool, error) {
+func create(ctx context.Context, cluster client.Client, spec v1alpha1.PoolSpec) (*v1alpha1.Pool, error) {
 	node := &corev1.Node{}
-	if err := cluster.Get(ctx, client.ObjectKey{Name: c.NodeName}, node); err != nil {
+	if err := cluster.Get(ctx, client.ObjectKey{Name: spec.NodeName}, node); err != nil {
 		return nil, err
 	}
 	pool := &v1alpha1.Pool{
-		ObjectMeta: metav1.ObjectMeta{Name: c.NodeName, OwnerReferences: []metav1.OwnerReference{
+		ObjectMeta: metav1.ObjectMeta{Name: resourceName(spec.NodeName, spec.Name), OwnerReferences: []metav1.OwnerReference{
 			{APIVersion: "v1", Kind: "Node", Name: node.Name, UID: node.UID},
 		}},
-		Spec: v1alpha1.PoolSpec{NodeName: c.NodeName, Directory: c.Pool.Dir()},
+		Spec: spec,
 	}
 	return pool, cluster.Create(ctx, pool)
 }
 
-func observe(p *volume.Pool) (observed, error) {
+// observe looks at a pool; the error says why it cannot be used.
+func observe(pools *volume.Pools, name string) (observed, error) {
+	p, err := pools.Pool(name)
+	if err != nil {
+		return observed{}, err
+	}
 	capacity, err := p.Capacity()
 	if err != nil {
 		return observed{}, err

@@ -31,7 +31,7 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 	if e := o.ledger.Envelope; !e.Measured.IsZero() {
 		status.Envelope = &v1alpha1.PoolEnvelope{
 			ReadIOPS: e.ReadIOPS, WriteIOPS: e.WriteIOPS,
-			ReadThroughput: *bytes(e.ReadThroughput), WriteThroughput: *bytes(e.WriteThroughput),
+			ReadThroughput: exactly(e.ReadThroughput), WriteThroughput: exactly(e.WriteThroughput),
 			Measured: metav1.NewTime(e.Measured),
 		}
 	} else {
@@ -42,7 +42,7 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 		status.Promised.IOPS += p.MinIOPS
 		promised += p.MinThroughput
 	}
-	status.Promised.Throughput = bytes(promised)
+	status.Promised.Throughput = new(exactly(promised))
 	for _, r := range o.records {
 		status.Volumes = append(status.Volumes, v1alpha1.PoolVolume{
 			Name: r.ID, Claim: r.Claim, Size: *resource.NewQuantity(r.Bytes, resource.BinarySI),
@@ -54,6 +54,22 @@ func statusOf(o observed) v1alpha1.PoolStatus {
 	return status
 }
 
+// unusableStatus is that of a pool that cannot be used: what was known of it last,
+// of which nothing is left for others.
+func unusableStatus(last v1alpha1.PoolStatus) v1alpha1.PoolStatus {
+	status := *last.DeepCopy()
+	status.Available, status.Left = bytes(0), v1alpha1.PoolPromise{}
+	return status
+}
+
+// ready is the condition that says whether a pool can be used.
+func ready(unusable error) metav1.Condition {
+	if unusable != nil {
+		return metav1.Condition{Type: v1alpha1.PoolReady, Status: metav1.ConditionFalse, Reason: "Unusable", Message: unusable.Error()}
+	}
+	return metav1.Condition{Type: v1alpha1.PoolReady, Status: metav1.ConditionTrue, Reason: "Usable"}
+}
+
 // bytes are for people: above a mebibyte only whole ones count.
 func bytes(n int64) *resource.Quantity {
 	const mebi = 1 << 20
@@ -62,6 +78,9 @@ func bytes(n int64) *resource.Quantity {
 	}
 	return resource.NewQuantity(n, resource.BinarySI)
 }
+
+// exactly is for the scheduler, which reckons with it as the node does.
+func exactly(n int64) resource.Quantity { return *resource.NewQuantity(n, resource.BinarySI) }
 
 func ifAny(n int64) *resource.Quantity {
 	if n == 0 {

@@ -1,8 +1,11 @@
 package poolstatus
 
 import (
+	"errors"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
@@ -28,5 +31,30 @@ func TestStatusOf(t *testing.T) {
 	}
 	if v := s.Volumes[1]; v.Claim != "shop/data-db-0" || v.Size.String() != "1Gi" || v.MinIOPS != 200 || v.MaxThroughput.String() != "10Mi" {
 		t.Errorf("the volume of a claim: %+v", v)
+	}
+}
+
+// Of a pool that cannot be used nothing is left, and its volumes stay known.
+func TestUnusablePool(t *testing.T) {
+	last := statusOf(observed{capacity: 100 << 30, available: 60 << 30, records: []volume.Record{{ID: "a", Bytes: 1 << 30}}})
+	last.Left.IOPS = 100
+	s := unusableStatus(last)
+	if s.Available.Value() != 0 || s.Left.IOPS != 0 || s.VolumeCount != 1 || s.Capacity.Value() != 100<<30 {
+		t.Errorf("%+v", s)
+	}
+	if last.Available.Value() != 60<<30 {
+		t.Errorf("what was known has become %+v", last)
+	}
+	if c := ready(errors.New("where is it?")); c.Status != metav1.ConditionFalse || c.Message != "where is it?" {
+		t.Errorf("not ready is %+v", c)
+	}
+	if c := ready(nil); c.Status != metav1.ConditionTrue || c.Reason == "" {
+		t.Errorf("ready is %+v", c)
+	}
+}
+
+func TestResourceName(t *testing.T) {
+	if a, b := resourceName("node-a", volume.DefaultPool), resourceName("node-a", "fast"); a != "node-a" || b != "node-a.fast" {
+		t.Errorf("%s, %s", a, b)
 	}
 }

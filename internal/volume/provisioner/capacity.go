@@ -27,16 +27,18 @@ type capacityChanges struct {
 	remove         []string // names
 }
 
-// planCapacity compares what is published for a node with what it has left, for
-// each of our classes.
-func planCapacity(published []storage.CSIStorageCapacity, classes []*storage.StorageClass, available int64, node *core.Node) capacityChanges {
+// planCapacity compares what is published for a node with what its pools have left,
+// for each of our classes. For a class of a pool that the node does not have nothing
+// is published, and so no claim is given to the node.
+func planCapacity(published []storage.CSIStorageCapacity, classes []*storage.StorageClass, left map[string]int64, node *core.Node) capacityChanges {
 	byName := map[string]*storage.CSIStorageCapacity{}
 	for i := range published {
 		byName[published[i].Name] = &published[i]
 	}
 	var plan capacityChanges
 	for _, class := range classes {
-		if class.Provisioner != volume.DriverName {
+		available, has := left[volume.PoolOf(class.Parameters)]
+		if class.Provisioner != volume.DriverName || !has {
 			continue
 		}
 		wanted := capacityObject(class.Name, available, node)

@@ -6,10 +6,14 @@ import (
 	"time"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	storage "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	storagelisters "k8s.io/client-go/listers/storage/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
@@ -32,11 +36,14 @@ type capacityPublisher struct {
 	client  kubernetes.Interface
 	driver  spec.ControllerClient
 	classes storagelisters.StorageClassLister
+	claims  corelisters.PersistentVolumeClaimLister
 	changed chan struct{} // holds at most one request to look again
 }
 
-func newCapacityPublisher(c Config, client kubernetes.Interface, driver spec.ControllerClient, classes storagelisters.StorageClassLister) *capacityPublisher {
-	return &capacityPublisher{config: c, client: client, driver: driver, classes: classes, changed: make(chan struct{}, 1)}
+func newCapacityPublisher(c Config, client kubernetes.Interface, driver spec.ControllerClient, classes storagelisters.StorageClassLister,
+	claims corelisters.PersistentVolumeClaimLister,
+) *capacityPublisher {
+	return &capacityPublisher{config: c, client: client, driver: driver, classes: classes, claims: claims, changed: make(chan struct{}, 1)}
 }
 
 // lookAgain asks for a comparison soon. It does not wait.
@@ -50,7 +57,10 @@ func (p *capacityPublisher) lookAgain() {
 // watch looks again whenever a class comes or goes.
 func (p *capacityPublisher) watch(classes cache.SharedIndexInformer) error {
 	_, err := classes.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { p.lookAgain() },
+		AddFunc: func(any) {
+			p.lookAgain()
+			time.AfterFunc(classSettles, p.lookAgain) // when all nodes have done so
+		},
 		DeleteFunc: func(any) { p.lookAgain() },
 	})
 	return err
@@ -80,11 +90,11 @@ func (p *capacityPublisher) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	capacity, err := p.driver.GetCapacity(ctx, &spec.GetCapacityRequest{})
+	classes, err := p.classes.List(labels.Everything())
 	if err != nil {
 		return err
 	}
-	classes, err := p.classes.List(labels.Everything())
+	left, err := leftFor(ctx, p.driver, classes)
 	if err != nil {
 		return err
 	}
@@ -94,7 +104,28 @@ func (p *capacityPublisher) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.apply(ctx, planCapacity(published.Items, classes, capacity.GetAvailableCapacity(), node))
+	return errors.Join(p.apply(ctx, planCapacity(published.Items, classes, left, node)), p.tellOfMissingPools(ctx, classes, time.Now()))
+}
+
+// leftFor asks what the pools of our classes have left on this node, as far as it
+// has them.
+func leftFor(ctx context.Context, driver spec.ControllerClient, classes []*storage.StorageClass) (map[string]int64, error) {
+	left := map[string]int64{}
+	for _, class := range classes {
+		pool := volume.PoolOf(class.Parameters)
+		if _, asked := left[pool]; asked || class.Provisioner != volume.DriverName {
+			continue
+		}
+		capacity, err := driver.GetCapacity(ctx, &spec.GetCapacityRequest{Parameters: map[string]string{volume.PoolParameter: pool}})
+		if status.Code(err) == codes.NotFound {
+			continue // this node has no such pool
+		}
+		if err != nil {
+			return nil, err
+		}
+		left[pool] = capacity.GetAvailableCapacity()
+	}
+	return left, nil
 }
 
 func (p *capacityPublisher) apply(ctx context.Context, plan capacityChanges) error {

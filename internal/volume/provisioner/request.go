@@ -3,6 +3,7 @@ package provisioner
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	spec "github.com/container-storage-interface/spec/lib/go/csi"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 	core "k8s.io/api/core/v1"
 	storage "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 
 	"github.com/mainstay-io/mainstay/internal/volume/csi"
@@ -77,8 +79,16 @@ func capabilityOf(claim *core.PersistentVolumeClaim, class *storage.StorageClass
 }
 
 func requested(claim *core.PersistentVolumeClaim) int64 {
-	quantity := claim.Spec.Resources.Requests[core.ResourceStorage]
-	return quantity.Value()
+	return bytesOf(claim.Spec.Resources.Requests[core.ResourceStorage])
+}
+
+// bytesOf gives the bytes that a quantity stands for. What is beyond all numbers is
+// the largest one, not a negative or a small one: so it is refused as too large.
+func bytesOf(q resource.Quantity) int64 {
+	if q.CmpInt64(math.MaxInt64) > 0 {
+		return math.MaxInt64
+	}
+	return q.Value()
 }
 
 // stateAfter says what is known of a volume after the driver's error.

@@ -44,7 +44,7 @@ func nextResize(claim *core.PersistentVolumeClaim, v *core.PersistentVolume) (st
 	}
 	// A volume that an earlier attempt has enlarged further stays so.
 	inPool := v.Spec.Capacity[core.ResourceStorage]
-	return resizeExpand, max(wants.Value(), inPool.Value()), fmt.Sprintf("the claim wants %s and has %s", wants.String(), has.String())
+	return resizeExpand, max(bytesOf(wants), bytesOf(inPool)), fmt.Sprintf("the claim wants %s and has %s", wants.String(), has.String())
 }
 
 // The states of an enlargement as a claim's status shows them. Each gives the

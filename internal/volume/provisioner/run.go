@@ -73,7 +73,7 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots v
 	classes := factory.Storage().V1().StorageClasses()
 	attributes := factory.Storage().V1().VolumeAttributesClasses()
 
-	capacity := newCapacityPublisher(c, client, driver, classes.Lister())
+	capacity := newCapacityPublisher(c, client, driver, classes.Lister(), claims.Lister())
 	p := &provisioner{
 		client: client, snapshots: snapshots, driver: driver, nodeName: c.NodeName,
 		classes: classes.Lister(), attributes: attributes.Lister(), changed: capacity.lookAgain,

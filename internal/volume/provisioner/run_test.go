@@ -54,7 +54,7 @@ func startCluster(t *testing.T, binding storage.VolumeBindingMode) cluster {
 	snapshots := fakesnapshots.NewSimpleClientset() //nolint:staticcheck // upstream generates no other
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
-	go func() { ended <- csi.Driver{NodeName: thisNode, Pool: pool}.Serve(ctx, socket) }()
+	go func() { ended <- csi.Driver{NodeName: thisNode, Pools: volume.Alone(pool)}.Serve(ctx, socket) }()
 	go func() {
 		ended <- run(ctx, Config{NodeName: thisNode, Namespace: "kube-system"}, client, snapshots, spec.NewControllerClient(connection))
 	}()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	spec "github.com/container-storage-interface/spec/lib/go/csi"
 	core "k8s.io/api/core/v1"
 	storage "k8s.io/api/storage/v1"
 
@@ -15,8 +14,12 @@ import (
 // takeUnassigned writes this node's name to a claim whose class binds at once,
 // if the node has room for it. Of several nodes the API server lets one win.
 func (p *provisioner) takeUnassigned(ctx context.Context, claim *core.PersistentVolumeClaim) error {
-	capacity, err := p.driver.GetCapacity(ctx, &spec.GetCapacityRequest{})
-	if err != nil || capacity.GetAvailableCapacity() < requested(claim) {
+	class, err := p.classes.Get(*claim.Spec.StorageClassName)
+	if err != nil {
+		return err
+	}
+	left, err := leftFor(ctx, p.driver, []*storage.StorageClass{class})
+	if err != nil || left[volume.PoolOf(class.Parameters)] < requested(claim) {
 		return err
 	}
 	return p.giveTo(ctx, claim, p.nodeName)

@@ -15,6 +15,11 @@ var ErrNoPerformance = errors.New("the pool cannot promise that performance")
 // those who were promised nothing, and for the error of the measurement.
 const Promisable = 0.8
 
+const (
+	neverMeasured = "it was never measured; run `mainstay pool probe` on its node"
+	unheld        = "it has volumes with backend: directory, which cannot be held back for others; use another pool"
+)
+
 // Ledger is what a pool can do, and what it owes its volumes.
 type Ledger struct {
 	Envelope Envelope
@@ -57,27 +62,54 @@ func (l Ledger) Admit(had, wants Parameters) error {
 	case wants.MinIOPS <= had.MinIOPS && wants.MinThroughput <= had.MinThroughput:
 		return nil
 	case !l.Envelope.known():
-		return fmt.Errorf("%w: it was never measured; run `mainstay pool probe` on its node", ErrNoPerformance)
+		return fmt.Errorf("%w: %s", ErrNoPerformance, neverMeasured)
 	case l.Unheld:
-		return fmt.Errorf("%w: it has volumes with backend: directory, which cannot be held back for others; use another pool", ErrNoPerformance)
+		return fmt.Errorf("%w: %s", ErrNoPerformance, unheld)
 	case l.Owed()+share > Promisable:
 		iops, throughput := l.Left()
 		return fmt.Errorf("%w: wanted are %s, %s of what it can do; left are %s or %s a second, %s of %s (it was measured to do %d IOPS or %s a second, and a fifth is never promised)",
-			ErrNoPerformance, wants.describeMinima(), Percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(throughput),
+			ErrNoPerformance, wants.describeMinima(), Percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(wholeMebi(throughput)),
 			Percent(max(Promisable-l.Owed(), 0)), Percent(Promisable), l.Envelope.IOPS(), bytesText(l.Envelope.Throughput()))
 	}
 	return nil
 }
 
-func (p Parameters) describeMinima() string {
+// Lack says in few words of a pool that does not admit a volume what it has, such
+// as "300 IOPS left of 960 IOPS, 1000 IOPS asked": of all that it may promise.
+func (l Ledger) Lack(wants Parameters) string {
+	if !l.Envelope.known() {
+		return neverMeasured
+	}
+	if l.Unheld {
+		return unheld
+	}
+	iops, throughput := l.Left()
+	allIOPS, all := Ledger{Envelope: l.Envelope}.Left()
+	return fmt.Sprintf("%s left of %s, %s asked", wants.describe(iops, wholeMebi(throughput), " or "),
+		wants.describe(allIOPS, wholeMebi(all), " or "), wants.describeMinima())
+}
+
+func (p Parameters) describeMinima() string { return p.describe(p.MinIOPS, p.MinThroughput, " and ") }
+
+// describe writes those of the rates of which the parameters promise something.
+func (p Parameters) describe(iops, throughput int64, conjunction string) string {
 	var parts []string
 	if p.MinIOPS > 0 {
-		parts = append(parts, fmt.Sprintf("%d IOPS", p.MinIOPS))
+		parts = append(parts, fmt.Sprintf("%d IOPS", iops))
 	}
 	if p.MinThroughput > 0 {
-		parts = append(parts, bytesText(p.MinThroughput)+" a second")
+		parts = append(parts, bytesText(throughput)+" a second")
 	}
-	return strings.Join(parts, " and ")
+	return strings.Join(parts, conjunction)
+}
+
+// wholeMebi makes a number of bytes easy to read; less than a mebibyte stays.
+func wholeMebi(n int64) int64 {
+	const mebi = 1 << 20
+	if n < mebi {
+		return n
+	}
+	return n / mebi * mebi
 }
 
 // Percent writes a part of an envelope for people.

@@ -58,7 +58,7 @@ func serve(t *testing.T) (csisanity.TestConfig, string) {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() {
-		served <- csi.Driver{NodeName: "node-1", Version: "test", Pool: pool}.Serve(ctx, socket)
+		served <- csi.Driver{NodeName: "node-1", Version: "test", Pools: volume.Alone(pool)}.Serve(ctx, socket)
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -55,7 +55,7 @@ func startNode(t *testing.T) node {
 	c := clients{kubernetes: fake.NewClientset(), snapshots: snapshots}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
-	go func() { ended <- csi.Driver{NodeName: thisNode, Pool: pool}.Serve(ctx, socket) }()
+	go func() { ended <- csi.Driver{NodeName: thisNode, Pools: volume.Alone(pool)}.Serve(ctx, socket) }()
 	go func() { ended <- runNode(ctx, thisNode, c, connection) }()
 	t.Cleanup(func() {
 		stop()

@@ -32,7 +32,7 @@ func QuotaDisk(t testing.TB, dir, fs string, size int64) (mounted string) {
 	if out, err := exec.Command(format[0], format[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v: %s", format, err, out)
 	}
-	if out, err := exec.Command("mount", "-o", "loop,prjquota", image, mounted).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-o", "loop,noatime,prjquota", image, mounted).CombinedOutput(); err != nil {
 		if plain := exec.Command("mount", "-o", "loop", image, mounted).Run(); plain == nil || strings.Contains(string(out), "wrong fs type") {
 			_ = unix.Unmount(mounted, 0)
 			t.Skipf("this kernel has no project quotas on %s: %s", fs, out)
