@@ -91,7 +91,7 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definition)
 	}
-	for _, object := range slices.Concat(volumeObjects(), schedulerObjects(), snapshotObjects()) {
+	for _, object := range slices.Concat(volumeObjects(), schedulerObjects(), snapshotObjects(), sidecarObjects()) {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
 			return nil, err

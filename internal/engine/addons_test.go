@@ -22,7 +22,7 @@ func TestAddonsAreObjects(t *testing.T) {
 		}
 		seen[key] = true
 	}
-	for _, key := range []string{"Service kube-system/kube-dns", "ClusterRole /mainstay:petset", "ClusterRole /mainstay:snapshot", "ClusterRole /mainstay:snapshot-edit", "CSIDriver /volume.mainstay.dev", "CustomResourceDefinition /petsets.mainstay.dev"} {
+	for _, key := range []string{"Service kube-system/kube-dns", "ClusterRole /mainstay:petset", "ClusterRole /mainstay:snapshot", "ClusterRole /mainstay:snapshot-edit", "ClusterRole /mainstay:sidecars", "Role kube-system/mainstay:sidecars", "CSIDriver /volume.mainstay.dev", "CustomResourceDefinition /petsets.mainstay.dev"} {
 		if !seen[key] {
 			t.Errorf("%s is missing", key)
 		}

@@ -76,7 +76,7 @@ func serveAPI(ctx context.Context, options options.CompletedOptions) error {
 // documentation, so that whoever knows it can check it.
 func apiServerFlags(config Config, paths Paths) []string {
 	etcd := config.etcd(paths)
-	return []string{
+	return append([]string{
 		"--advertise-address=" + config.NodeIP.String(),
 		fmt.Sprintf("--secure-port=%d", APIPort),
 		"--tls-cert-file=" + paths.pkiFile("apiserver.crt"),
@@ -111,7 +111,7 @@ func apiServerFlags(config Config, paths Paths) []string {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + paths.pkiFile("front-proxy-client.crt"),
 		"--proxy-client-key-file=" + paths.pkiFile("front-proxy-client.key"),
-	}
+	}, auditFlags(paths)...)
 }
 
 func (p Paths) authentication() string { return p.configFile("authentication.yaml") }

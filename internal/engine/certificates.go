@@ -60,6 +60,7 @@ func authorities(nodeName string) []authority {
 			{name: "petset", commonName: "mainstay:petset", client: true},
 			{name: "volume", commonName: "mainstay:volume", client: true},
 			{name: "snapshot", commonName: "mainstay:snapshot", client: true},
+			{name: "sidecars", commonName: sidecarsUser, client: true},
 		}},
 		{name: "front-proxy-ca", commonName: "front-proxy-ca", certificates: []certificate{
 			{name: "front-proxy-client", commonName: "front-proxy-client", client: true},
@@ -73,7 +74,7 @@ func authorities(nodeName string) []authority {
 }
 
 // kubeconfigs are the clients that read their identity from a file.
-var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "dns", "metrics", "petset", "volume", "snapshot"}
+var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "dns", "metrics", "petset", "volume", "snapshot", "sidecars"}
 
 // ensureCertificates makes what is missing, near its end, or does not name this
 // machine's addresses any more. An authority is made once and never replaced.

@@ -182,6 +182,7 @@ func (e *Engine) startNode(ctx context.Context) error {
 	}
 	e.controllers.run("StatefulSet controller", func(ctx context.Context) error { return runPetSets(ctx, e.paths) })
 	e.controllers.run("snapshot controller", func(ctx context.Context) error { return runVolumeSnapshots(ctx, e.access, e.paths) })
+	e.controllers.run("sidecars", func(ctx context.Context) error { return runSidecars(ctx, e.config, e.paths) })
 	e.node.run("DNS", func(ctx context.Context) error { return runDNS(ctx, e.paths, gateway) })
 	return nil
 }

@@ -33,7 +33,7 @@ func TestVolumeOf(t *testing.T) {
 	pool, whole := location{8, 1, "/var/pool"}, location{8, 1, "/"}
 	for _, c := range []struct {
 		why          string
-		at           place
+		at           location
 		major, minor int
 		root, want   string
 	}{

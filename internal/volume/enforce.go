@@ -54,16 +54,19 @@ func (v *governed) limited() bool {
 	return false
 }
 
-// enforce tells the kernel what has changed.
-func (g *governing) enforce(v *governed, held qos.Held) error {
+// enforce tells the kernel what has changed, as far as it bears it at once.
+func (g *governing) enforce(v *governed, held qos.Held, now time.Time) error {
 	var failed []error
 	for i, name := range v.groupNames() {
 		group, reads, writes := v.groups[name], held.Limits[2*i], held.Limits[2*i+1]
 		if group.set && group.reads == reads && group.writes == writes {
 			continue
 		}
+		if group.set {
+			reads, writes = group.reads.Toward(reads, now.Sub(group.written)), group.writes.Toward(writes, now.Sub(group.written))
+		}
 		err := g.pool.throttle.set(name, v.number, reads, writes)
-		group.reads, group.writes, group.set = reads, writes, err == nil
+		group.reads, group.writes, group.set, group.written = reads, writes, err == nil, now
 		failed = append(failed, err)
 	}
 	return errors.Join(failed...)

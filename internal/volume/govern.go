@@ -15,8 +15,9 @@ import (
 
 const (
 	// look is how often volumes are looked at, and survey how often it is looked
-	// which there are, and which pods have them.
-	look, survey = 100 * time.Millisecond, time.Second
+	// which there are, and which pods have them. A limit that is to fall must be
+	// written twice within 100 ms: see qos.Limit.Toward.
+	look, survey = 80 * time.Millisecond, time.Second
 )
 
 // Govern holds the pool's volumes to their maxima, and those without a promise
@@ -76,7 +77,8 @@ type governed struct {
 type governedGroup struct {
 	counted       counted
 	reads, writes qos.Limit
-	set           bool
+	set           bool // since written
+	written       time.Time
 }
 
 // survey finds out which volumes are attached, and who has them.
@@ -115,7 +117,12 @@ func (g *governing) survey() error {
 			v.stat, _ = readDeviceStat(l.device) // else it shows as a first, large step
 			g.volumes[id] = v
 		}
-		v.quality = r.Quality
+		if v.quality != r.Quality {
+			v.quality = r.Quality
+			for _, group := range v.groups {
+				group.set = false // whoever changed it has told the kernel, too
+			}
+		}
 		present[id] = true
 	}
 	for id, v := range g.volumes {
@@ -172,7 +179,7 @@ func (g *governing) look(ctx context.Context, elapsed time.Duration) {
 		observed = append(observed, g.observe(id, elapsed))
 	}
 	for i, held := range g.governor.Look(elapsed, observed) {
-		if err := g.enforce(g.volumes[ids[i]], held); err != nil {
+		if err := g.enforce(g.volumes[ids[i]], held, time.Now()); err != nil {
 			klog.FromContext(ctx).Error(err, "Cannot hold a volume to its limits", "volume", ids[i])
 		}
 	}

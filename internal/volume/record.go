@@ -66,7 +66,7 @@ func readRecord(dir string) (Record, error) {
 
 // readVersioned reads the record of something whose data lies beside it. One of a
 // version later than known is refused.
-func readVersioned(path, of string, known int, into interface{ version() int }) error {
+func readVersioned(path, of string, known int, into interface{ version() int }) error { //nolint:unparam // each kind has a version of its own, and all are still at their first
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: there is no %s", ErrNotFound, path)

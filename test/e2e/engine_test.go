@@ -13,6 +13,7 @@ func TestEngine(t *testing.T) {
 	t.Parallel() // with TestSurvivesBeingKilled: both wait more than they compute
 	device := emptyDevice(t)
 	h := hosts.New(t, 1)
+	auditVolumes(t, h)
 	h.Up(t, "--pool", "fast="+device)
 	h.ImportBusybox(t)
 	for _, part := range []struct {
@@ -22,6 +23,7 @@ func TestEngine(t *testing.T) {
 		{"commands", tryCommands},
 		{"pets have an identity, a claim and an order", trySet},
 		{"a claim begins to grow", startGrowing},
+		{"other people's storage is installed", startOtherStorage},
 		{"FlexVolume", tryFlexVolume},
 		{"PetSets do more", tryPetSet},
 		{"rollouts", tryRollout},
@@ -35,9 +37,12 @@ func TestEngine(t *testing.T) {
 		{"kubectl talks to containers", tryKubectl},
 		{"the API can be extended", tryExtensions},
 		{"secrets are encrypted at rest", trySecretsAtRest},
+		{"other people's storage", tryOtherStorage},
 		{"volumes are kept, restored and copied", trySnapshots},
 		{"the claim has grown", tryGrown},
 		{"a FlexVolume's claim has grown", tryFlexGrown},
+		{"other people's storage is gone", tryOtherStorageGone},
+		{"the parts have the least rights", tryRights},
 		{"no door is open", tryDoors},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.try(t, h) }) && part.name == "commands" {

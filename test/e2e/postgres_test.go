@@ -216,7 +216,7 @@ func (d *database) killContainerd(t *testing.T) {
 	}
 }
 
-func (d *database) hasGrown(ctx context.Context) error {
+func (d *database) hasGrown(context.Context) error {
 	output, err := d.host.Command("kubectl", "get", "pvc", "data-db-0", "-o", "jsonpath={.status.capacity.storage}").CombinedOutput()
 	if err == nil && string(output) != fmt.Sprintf("%dMi", d.size) {
 		err = fmt.Errorf("the claim has %s, %d Mi were asked for", output, d.size)

@@ -2,13 +2,8 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
-	"slices"
 	"strings"
 	"testing"
-
-	rbac "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // unseenRights are those whose use no audit shows, and why the controller has them.
@@ -25,60 +20,10 @@ var unseenRights = map[string]string{
 	"list petsets.mainstay.dev":              "the same",
 }
 
-// checkRights fails the test when a request of the controller was refused, and when
-// its role allows one that it never made: the role must be the least.
 func (c *stockCluster) checkRights(t *testing.T) {
 	t.Helper()
-	used := map[string]bool{}
-	for _, event := range c.requests(t, "mainstay-controller") {
-		if event.ObjectRef == nil || event.ResponseStatus == nil {
-			continue
-		}
-		right := rightName(event.Verb, event.ObjectRef.APIGroup, event.ObjectRef.Resource, event.ObjectRef.Subresource)
-		if event.ResponseStatus.Code == http.StatusForbidden {
-			t.Errorf("refused: %s: %s", right, event.ResponseStatus.Message)
-		}
-		used[right] = true
-	}
-	role, err := c.client.RbacV1().ClusterRoles().Get(t.Context(), "mainstay:petset", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	granted := rightsOf(role.Rules)
-	for _, right := range granted {
-		if !used[right] && unseenRights[right] == "" {
-			t.Errorf("the role grants what was never used: %s", right)
-		}
-	}
-	for right := range unseenRights {
-		if !slices.Contains(granted, right) {
-			t.Errorf("the role lacks: %s", right)
-		}
-	}
-	t.Logf("%d rights, %d of them seen in use", len(granted), len(granted)-len(unseenRights))
-}
-
-func rightsOf(rules []rbac.PolicyRule) (rights []string) {
-	for _, rule := range rules {
-		for _, path := range rule.Resources {
-			resource, subresource, _ := strings.Cut(path, "/")
-			for _, verb := range rule.Verbs {
-				rights = append(rights, rightName(verb, rule.APIGroups[0], resource, subresource))
-			}
-		}
-	}
-	return rights
-}
-
-func rightName(verb, group, resource, subresource string) string {
-	name := verb + " " + resource
-	if group != "" {
-		name += "." + group
-	}
-	if subresource != "" {
-		name += "/" + subresource
-	}
-	return name
+	account := "system:serviceaccount:kube-system:mainstay-controller"
+	checkLeastRights(t, c.client, "mainstay:petset", requestsOf(t, c.file("audit.jsonl"), account), unseenRights)
 }
 
 // useEveryRight takes a set through all that the controller has a right for.

@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/url"
@@ -19,7 +17,6 @@ import (
 	authentication "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	audit "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -184,31 +181,6 @@ func (c *stockCluster) kubectl(t *testing.T, input string, arguments ...string) 
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(arguments, " "), err, output)
 	}
 	return strings.TrimSpace(string(output))
-}
-
-// requests returns what the API server has noted of an account of kube-system.
-func (c *stockCluster) requests(t *testing.T, account string) (events []audit.Event) {
-	t.Helper()
-	file, err := os.Open(c.file("audit.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var event audit.Event
-		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
-			t.Fatalf("%v: %s", err, lines.Text())
-		}
-		if event.User.Username == "system:serviceaccount:kube-system:"+account {
-			events = append(events, event)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return events
 }
 
 func freePort(t *testing.T) string {

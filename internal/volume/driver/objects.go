@@ -58,14 +58,14 @@ func Rules() []rbac.PolicyRule {
 		return rbac.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: verbs}
 	}
 	return append(snapshots.NodeRules(),
-		rule("", []string{"persistentvolumes"}, "get", "list", "watch", "create", "patch", "update", "delete"),
+		rule("", []string{"persistentvolumes"}, "get", "list", "watch", "create", "patch", "delete"),
 		rule("", []string{"persistentvolumeclaims"}, "get", "list", "watch", "update"),
 		rule("", []string{"persistentvolumeclaims/status"}, "update"),
 		rule("", []string{"nodes"}, "get"),
-		rule("", []string{"events"}, "create", "patch", "update"),
-		rule("storage.k8s.io", []string{"storageclasses", "volumeattributesclasses"}, "get", "list", "watch"),
+		rule("", []string{"events"}, "create", "patch"),
+		rule("storage.k8s.io", []string{"storageclasses", "volumeattributesclasses"}, "list", "watch"),
 		rule("mainstay.dev", []string{"pools"}, "get", "list", "create", "update", "delete"),
 		rule("mainstay.dev", []string{"pools/status"}, "update"),
-		rule("storage.k8s.io", []string{"csistoragecapacities"}, "get", "list", "create", "update", "delete"),
+		rule("storage.k8s.io", []string{"csistoragecapacities"}, "list", "create", "update", "delete"),
 	)
 }

@@ -7,6 +7,6 @@
 // Every node runs it for its own volumes only, so no leader is elected and a
 // node's volumes need no other node. The loop around claims and persistent
 // volumes is upstream's sig-storage-lib-external-provisioner. (Upstream's
-// external-provisioner cannot be in one process with kubelet: both register
-// the feature gate VolumeAttributesClass, and the second one panics.)
+// external-provisioner, which package sidecars runs for other people's drivers,
+// does not go to where the beginning of a claim lies.)
 package provisioner

@@ -48,10 +48,21 @@ func judge(node string, pools []*v1alpha1.Pool, asks []ask, assumed []promise) v
 			v.lacks = append(v.lacks, fmt.Sprintf("pool %s of node %s: %s", name, node, ledger.Lack(wants)))
 			continue
 		}
+		if wants.Guaranteed() && exhausted(pools[i]) {
+			v.lacks = append(v.lacks, fmt.Sprintf("pool %s of node %s can promise nothing at present", name, node))
+			continue
+		}
 		ledger.Promised = append(ledger.Promised, wants)
 		v.left = min(v.left, max(1-ledger.Owed()/qos.Promisable, 0))
 	}
 	return v
+}
+
+// exhausted: the node says that nothing is left. It may have reasons that cannot be
+// reckoned from what the pool owes.
+func exhausted(pool *v1alpha1.Pool) bool {
+	left := pool.Status.Left
+	return left.IOPS == 0 && (left.Throughput == nil || left.Throughput.IsZero())
 }
 
 // ledgerOf is the pool's ledger with what was assumed of it, and which volumes are

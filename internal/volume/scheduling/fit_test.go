@@ -23,7 +23,7 @@ func poolOf(node string, owes int64, volumes ...string) *v1alpha1.Pool {
 		ReadIOPS: 1000, WriteIOPS: 1000, ReadThroughput: resource.MustParse("100Mi"), WriteThroughput: resource.MustParse("100Mi"),
 		Measured: metav1.NewTime(time.Unix(1_800_000_000, 0)),
 	}
-	p.Status.Promised.IOPS = owes
+	p.Status.Promised.IOPS, p.Status.Left.IOPS = owes, max(800-owes, 0)
 	for _, name := range volumes {
 		p.Status.Volumes = append(p.Status.Volumes, v1alpha1.PoolVolume{Name: name})
 	}
@@ -38,6 +38,8 @@ func TestJudge(t *testing.T) {
 	free := poolOf("a", 0)
 	unmeasured := poolOf("a", 0)
 	unmeasured.Status.Envelope = nil
+	unwilling := poolOf("a", 0, "v")
+	unwilling.Status.Left.IOPS = 0
 	elsewhere := wants("v", 100, 0)
 	elsewhere.pool = "fast"
 	assumed := func(node string, a ask) promise { return promise{ask: a, node: node} }
@@ -65,6 +67,9 @@ func TestJudge(t *testing.T) {
 			"pool default of node a: 800 IOPS left of 800 IOPS, 9223372036854775807 IOPS asked", 0},
 		{"a pool that was never measured promises nothing", []*v1alpha1.Pool{unmeasured}, []ask{wants("v", 1, 0)}, nil,
 			"pool default of node a: it was never measured; run `mainstay pool probe` on its node", 0},
+		{"a pool that says that nothing is left, and not why", []*v1alpha1.Pool{unwilling}, []ask{wants("w", 1, 0)}, nil,
+			"pool default of node a can promise nothing at present", 0},
+		{"what such a pool has promised stays", []*v1alpha1.Pool{unwilling}, []ask{wants("v", 1, 0)}, nil, "", 1},
 		{"a node without pools", nil, []ask{wants("v", 1, 0)}, nil, "node a has no pool default", 0},
 		{"a node without that pool", []*v1alpha1.Pool{free}, []ask{elsewhere}, nil, "node a has no pool fast", 0},
 		{"two pools, two reasons", []*v1alpha1.Pool{free}, []ask{elsewhere, wants("w", 900, 0)}, nil,
