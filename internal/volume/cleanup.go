@@ -48,7 +48,7 @@ func Cleanup(poolDir, kubeletDir string) error {
 	if err != nil {
 		return err
 	}
-	failed := []error{registration}
+	failed := []error{registration, releaseDirectories(pool)}
 	for _, l := range loops {
 		// Nor may what froze a volume for a snapshot hold it.
 		awaitGuard(filepath.Dir(l.backing), guardPatience)

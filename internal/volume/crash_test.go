@@ -67,6 +67,8 @@ func life(fs FileSystem) []operation {
 		begin = []operation{create, stage, publish, expand, grow}
 	case direct:
 		return append([]operation{create, expand, mount, grow}, end()...)
+	case Directory:
+		return append([]operation{create, stage, publish, expand, grow}, end()...)
 	}
 	return slices.Concat(begin, copies(fs), end(), endOfCopies())
 }
@@ -126,14 +128,7 @@ func TestCrash(t *testing.T) {
 		tried   func(operation) bool
 	}{
 		{"The steps of each operation after which the crash test ends the process.", (*testing.T).TempDir, func(operation) bool { return true }},
-		{"Where the pool's file system shares blocks:", func(t *testing.T) string {
-			dir, err := os.MkdirTemp(pool.dir, "")
-			must(t, err)
-			t.Cleanup(func() {
-				must(t, errors.Join(os.Remove(filepath.Join(dir, lockFile)), os.Remove(filepath.Join(dir, identityFile)), os.Remove(dir)))
-			})
-			return dir
-		}, isCopy},
+		{"Where the pool's file system shares blocks:", poolsIn(pool), isCopy},
 	}
 	fileSystems := []FileSystem{Ext4, RawBlock, direct}
 	points := make([]strings.Builder, len(stories)*len(fileSystems))
@@ -155,6 +150,31 @@ func TestCrash(t *testing.T) {
 		all = append(all, story.title+"\n\n"+points[3*n].String()+points[3*n+1].String()+points[3*n+2].String())
 	}
 	compare(t, "testdata/crash-points.txt", strings.Join(all, "\n"))
+}
+
+// poolsIn gives each pool a directory of another.
+func poolsIn(pool *Pool) func(t *testing.T) string {
+	return func(t *testing.T) string {
+		dir, err := os.MkdirTemp(pool.dir, "")
+		must(t, err)
+		t.Cleanup(func() {
+			must(t, errors.Join(os.Remove(filepath.Join(dir, lockFile)), os.Remove(filepath.Join(dir, identityFile)), os.Remove(dir)))
+		})
+		return dir
+	}
+}
+
+// TestCrashOfDirectories is TestCrash for volumes that are directories: no limit is
+// left either.
+func TestCrashOfDirectories(t *testing.T) {
+	onQuotas(t, func(t *testing.T, p *Pool, _ string) {
+		var points strings.Builder
+		for i, op := range life(Directory) {
+			fmt.Fprintf(&points, "%s: %s\n", op.name, crashEverywhere(t, poolsIn(p), Directory, i))
+			requireNoLimits(t, p)
+		}
+		compare(t, "testdata/crash-points-of-directories.txt", "The steps after which the crash test ends the process:\n\n"+points.String())
+	})
 }
 
 // isCopy: the operation copies a volume, in use or not.

@@ -46,6 +46,9 @@ func (p *Pool) CreateFrom(ctx context.Context, spec Spec, source Source, exclusi
 		Bytes: size, FileSystem: spec.FileSystem, FormattedBytes: size, Quality: spec.Quality, Source: source,
 	}
 
+	if err := refuseDirectory(r); err != nil {
+		return Record{}, err
+	}
 	if r.Quality != (qos.Parameters{}) && p.cannotThrottle != nil {
 		return Record{}, p.cannotThrottle
 	}
@@ -58,6 +61,9 @@ func (p *Pool) CreateFrom(ctx context.Context, spec Spec, source Source, exclusi
 		return existing, fits(existing, spec)
 	case !errors.Is(err, ErrNotFound):
 		return Record{}, err
+	}
+	if spec.FileSystem == Directory {
+		return p.createDirectory(r)
 	}
 	if source != (Source{}) {
 		if r, err = p.shape(r, spec); err != nil {

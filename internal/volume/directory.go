@@ -15,7 +15,7 @@ func (p *Pool) makeDir(name string, fill func(dir string) error) error {
 	}
 	workDir := filepath.Join(p.dir, creatingPrefix+name)
 	// A call that was killed may have left anything here.
-	if err := os.RemoveAll(workDir); err != nil {
+	if err := p.discard(workDir); err != nil {
 		return err
 	}
 	if err := os.Mkdir(workDir, 0o700); err != nil {
@@ -23,11 +23,11 @@ func (p *Pool) makeDir(name string, fill func(dir string) error) error {
 	}
 	p.reached("directory made")
 	if err := fill(workDir); err != nil {
-		return errors.Join(noSpace(err, workDir), os.RemoveAll(workDir))
+		return errors.Join(noSpace(err, workDir), p.discard(workDir))
 	}
 	p.reached("built")
 	if err := os.Rename(workDir, filepath.Join(p.dir, name)); err != nil {
-		return errors.Join(err, os.RemoveAll(workDir))
+		return errors.Join(err, p.discard(workDir))
 	}
 	p.reached("renamed")
 	return syncDir(p.dir)
@@ -41,7 +41,7 @@ func (p *Pool) removeDir(name string) error {
 	}
 	doomed := filepath.Join(p.dir, deletingPrefix+name)
 	// What an earlier call that was killed has left.
-	if err := os.RemoveAll(doomed); err != nil {
+	if err := p.discard(doomed); err != nil {
 		return err
 	}
 	err := os.Rename(filepath.Join(p.dir, name), doomed)
@@ -55,5 +55,5 @@ func (p *Pool) removeDir(name string) error {
 	if err := syncDir(p.dir); err != nil {
 		return err
 	}
-	return os.RemoveAll(doomed)
+	return p.discard(doomed)
 }

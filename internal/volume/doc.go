@@ -11,6 +11,10 @@
 //	<pool>/<id>/disk.img      a preallocated image, attached to a loop device while in use
 //	<pool>/.lock              what keeps the processes that use the pool apart
 //
+// A volume with the backend "directory" has, instead of an image,
+//
+//	<pool>/<id>/files/        what its pods see, limited by a project quota (./quota)
+//
 // A snapshot is a directory of its own, too, and so is a group of snapshots:
 //
 //	<pool>/.snapshot-<id>/    snapshot.json, a Snapshot, and the image
@@ -20,7 +24,8 @@
 //
 //   - A volume can always hold the bytes that it was created with, and never
 //     more: its blocks are allocated at creation, and its file system is no
-//     larger than they are.
+//     larger than they are. Of a directory the blocks are not allocated: its pool
+//     gives them to no other volume, and others who write to the pool's disk may.
 //   - A volume is formatted once, before it has a name under the pool. Nothing
 //     that happens later ever formats it.
 //   - A volume appears and disappears by one rename. Every operation may be

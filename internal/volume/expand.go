@@ -23,6 +23,9 @@ func (p *Pool) Expand(id string, required, limit int64) (Record, error) {
 	if err != nil || size <= r.Bytes {
 		return r, err
 	}
+	if r.FileSystem == Directory {
+		return p.expandDirectory(r, size)
+	}
 	if err := p.wholeVolume(r); err != nil {
 		return Record{}, err
 	}
@@ -43,6 +46,9 @@ func (p *Pool) Grow(id, path string) (Record, error) {
 	r, err := p.Get(id)
 	if err != nil {
 		return Record{}, err
+	}
+	if r.FileSystem == Directory {
+		return r, nil // Expand did it all
 	}
 	device, err := openAttached(p.image(id))
 	if err != nil {

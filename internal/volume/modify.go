@@ -23,6 +23,9 @@ func (p *Pool) Modify(id string, class map[string]string) (Record, error) {
 	if r.Quality, err = had.With(class); err != nil || r.Quality == had {
 		return r, err
 	}
+	if err := refuseDirectory(r); err != nil {
+		return Record{}, err
+	}
 	if p.cannotThrottle != nil {
 		return Record{}, p.cannotThrottle
 	}
@@ -83,6 +86,7 @@ func (p *Pool) ledgerWithout(id string) (qos.Ledger, error) {
 		if err != nil {
 			return qos.Ledger{}, err
 		}
+		ledger.Unheld = ledger.Unheld || r.FileSystem == Directory
 		if r.Quality.Guaranteed() {
 			ledger.Promised = append(ledger.Promised, r.Quality)
 		}

@@ -24,6 +24,13 @@ func (p *Pool) Mount(ctx context.Context, id, path string, readOnly bool) error 
 	if r.FileSystem == RawBlock {
 		return fmt.Errorf("%w: volume %s is a raw block volume and has no file system to mount", ErrConflict, id)
 	}
+	if r.FileSystem == Directory {
+		attributes := uint64(unix.MOUNT_ATTR_NOATIME)
+		if readOnly {
+			attributes |= unix.MOUNT_ATTR_RDONLY
+		}
+		return p.mountFiles(r, path, attributes)
+	}
 	return p.mountDevice(ctx, r, path, func(device string) error {
 		return mountOnce(device, path, r.FileSystem, readOnly)
 	})
@@ -68,6 +75,9 @@ func (p *Pool) MountedAt(path string) (id string, err error) {
 	m, err := mountAt(path)
 	if err != nil || m == nil {
 		return "", err
+	}
+	if id, err := p.directoryMountedBy(m); err != nil || id != "" {
+		return id, err
 	}
 	loops, err := findLoops(p.dir + "/")
 	if err != nil {

@@ -117,8 +117,11 @@ func (p *Pool) sweep() error {
 			continue // somebody is at it
 		}
 		if err == nil {
-			err = os.RemoveAll(filepath.Join(p.dir, e.Name()))
+			err = p.discard(filepath.Join(p.dir, e.Name()))
 			unlock()
+		}
+		if errors.Is(err, ErrInUse) {
+			continue // it is gone for its users; the rest can wait
 		}
 		failed = append(failed, err)
 	}
@@ -208,8 +211,12 @@ func (p *Pool) Available() (int64, error) {
 	if err := unix.Statfs(p.dir, &s); err != nil {
 		return 0, fmt.Errorf("look at the free space of pool %s: %w", p.dir, err)
 	}
+	unused, err := p.unusedOfDirectories()
+	if err != nil {
+		return 0, err
+	}
 	block := int64(s.Bsize)
-	free := int64(s.Bavail)*block - Reserve(int64(s.Blocks)*block) - p.owed.Load()
+	free := int64(s.Bavail)*block - Reserve(int64(s.Blocks)*block) - p.owed.Load() - unused
 	return max(free, 0) / Granule * Granule, nil
 }
 

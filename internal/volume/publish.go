@@ -109,7 +109,7 @@ func (p *Pool) publicationSource(r Record, pub Publication) (string, error) {
 // refuseSecondTarget fails if the volume is mounted anywhere but at the two
 // paths of this publication.
 func (p *Pool) refuseSecondTarget(pub Publication) error {
-	loops, err := findLoops(p.image(pub.ID))
+	mounts, err := p.volumeMounts(pub.ID)
 	if err != nil {
 		return err
 	}
@@ -117,15 +117,9 @@ func (p *Pool) refuseSecondTarget(pub Publication) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range loops {
-		mounts, err := mountsOf(l.device)
-		if err != nil {
-			return err
-		}
-		for _, m := range mounts {
-			if m.Mountpoint != staging {
-				return fmt.Errorf("%w: volume %s allows one pod only and is mounted at %s", ErrInUse, pub.ID, m.Mountpoint)
-			}
+	for _, m := range mounts {
+		if m.Mountpoint != staging {
+			return fmt.Errorf("%w: volume %s allows one pod only and is mounted at %s", ErrInUse, pub.ID, m.Mountpoint)
 		}
 	}
 	return nil

@@ -23,6 +23,9 @@ const (
 	XFS  FileSystem = "xfs"
 	// RawBlock volumes are handed out as a device and never formatted.
 	RawBlock FileSystem = "block"
+	// Directory volumes are directories of the pool's own file system, each limited
+	// by a project quota.
+	Directory FileSystem = "directory"
 )
 
 // Record is what the pool knows of a volume. It is written before the volume
@@ -35,7 +38,7 @@ type Record struct {
 	Name string `json:"name"`
 	// Bytes is the promised size, a multiple of Granule.
 	Bytes int64 `json:"bytes"`
-	// FileSystem is ext4, xfs, or block.
+	// FileSystem is ext4, xfs, block, or directory.
 	FileSystem FileSystem `json:"fileSystem"`
 	// FormattedBytes is how far the file system reaches. It is less than Bytes
 	// from Expand until Grow, or the next Stage, has enlarged it.
@@ -47,6 +50,8 @@ type Record struct {
 	Claim string `json:"claim,omitempty"`
 	// Source is what the volume began with.
 	Source Source `json:"source,omitzero"`
+	// Project is the number by which the file system limits a directory volume.
+	Project uint32 `json:"project,omitempty"`
 }
 
 func (r Record) version() int { return r.Version }

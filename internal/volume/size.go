@@ -15,8 +15,9 @@ const (
 )
 
 // minSize is the smallest useful volume of each file system: ext4 needs room
-// for a journal, mkfs.xfs refuses less than 300 MiB. Raw blocks have no floor.
-var minSize = map[FileSystem]int64{Ext4: 4 * mib, XFS: 300 * mib, RawBlock: Granule}
+// for a journal, mkfs.xfs refuses less than 300 MiB. Raw blocks and
+// directories have no floor.
+var minSize = map[FileSystem]int64{Ext4: 4 * mib, XFS: 300 * mib, RawBlock: Granule, Directory: Granule}
 
 // ChooseSize gives the size in bytes of a volume of which at least required and
 // at most limit bytes were asked for; 0 stands for "not said". The error wraps

@@ -28,8 +28,9 @@ func GroupLock(id string) string { return groupPrefix + id }
 //
 // Of a file system all that was written before the call is in it. Of a raw block
 // volume, all that was flushed. Errors wrap ErrNotFound, ErrNoSpace, ErrConflict
-// (the name is taken by a snapshot of another volume) or ErrInUse (the volume
-// cannot be copied in one moment now; the message says what to do).
+// (the name is taken by a snapshot of another volume), ErrSource (the volume is a
+// directory) or ErrInUse (the volume cannot be copied in one moment now; the message
+// says what to do).
 func (p *Pool) Snapshot(ctx context.Context, name, volumeID string, exclusive Exclusive) (Snapshot, error) {
 	id := IDFor(name)
 	existing, err := p.GetSnapshot(id)
@@ -60,6 +61,9 @@ func (p *Pool) take(ctx context.Context, volumes, dirs []string, exclusive Exclu
 	for i, id := range volumes {
 		r, err := p.Get(id)
 		if err != nil {
+			return nil, err
+		}
+		if err := refuseCopy(r); err != nil {
 			return nil, err
 		}
 		if err := p.wholeVolume(r); err != nil {

@@ -40,6 +40,9 @@ func (p *Pool) shape(r Record, spec Spec) (Record, error) {
 		return shaped(r, spec, sourceShape{s.Bytes, s.FormattedBytes, s.FileSystem})
 	}
 	v, err := p.Get(r.Source.Volume)
+	if err == nil {
+		err = refuseCopy(v)
+	}
 	if err != nil {
 		return Record{}, err
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Stage makes a volume ready on this node: attached, and mounted at path unless
-// it is a raw block volume. Options are added to the default ones of the mount.
+// Stage makes a volume ready on this node: mounted at path, unless it is a raw
+// block volume, which is attached only. Options are added to the default ones of the mount.
 //
 // It mounts what Create has formatted and never formats; a volume whose file
 // system cannot be mounted is an error for a person to look at.
@@ -15,8 +15,15 @@ func (p *Pool) Stage(ctx context.Context, id, path string, options []string) err
 	if err != nil {
 		return err
 	}
-	if r.FileSystem == RawBlock {
+	switch r.FileSystem {
+	case RawBlock:
 		return p.stageBlock(r)
+	case Directory:
+		attributes, err := DirectoryMountAttributes(options)
+		if err != nil {
+			return err
+		}
+		return p.mountFiles(r, path, attributes)
 	}
 	options = append(defaultOptions(r.FileSystem), options...)
 	return p.mountDevice(ctx, r, path, func(device string) error {
@@ -71,6 +78,9 @@ func (p *Pool) mountedFrom(id, path string) (bool, error) {
 	m, err := mountAt(path)
 	if err != nil || m == nil {
 		return false, err
+	}
+	if of, err := p.directoryMountedBy(m); err != nil || of != "" && of == id {
+		return err == nil, err
 	}
 	loops, err := findLoops(p.image(id))
 	if err != nil {

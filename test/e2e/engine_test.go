@@ -30,6 +30,7 @@ func TestEngine(t *testing.T) {
 		{"adoption", tryAdopt},
 		{"volumes are as large as they were asked to be", tryVolumeSize},
 		{"volumes have the performance that they were promised", tryPerformance},
+		{"volumes are made of what their class says", tryBackends},
 		{"volumes come from several pools", tryPools},
 		{"names are answered", tryNames},
 		{"stateless neighbours", tryWorkloads},

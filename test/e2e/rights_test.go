@@ -36,7 +36,6 @@ var unseenVolumeRights = map[string]map[string]string{
 		"update pools.mainstay.dev":                                             "of a pool whose disk is mounted elsewhere than it was",
 		"delete pools.mainstay.dev":                                             "of a pool that the node does not declare any more",
 		"delete csistoragecapacities.storage.k8s.io":                            "of a storage class that was deleted",
-		"update persistentvolumeclaims":                                         "gives a claim back to the scheduler which the node cannot serve after all",
 		"patch events":                                                          "of one that happens again",
 	},
 	"mainstay:snapshot": {

@@ -30,7 +30,7 @@ func volumeSpec(r *spec.CreateVolumeRequest, nodeName string) (volume.Spec, erro
 	if r.GetName() == "" {
 		return volume.Spec{}, invalid("no volume name was given")
 	}
-	fs, err := fileSystemFor(r.GetVolumeCapabilities())
+	fs, err := kindFor(r)
 	if err != nil {
 		return volume.Spec{}, err
 	}
@@ -56,7 +56,9 @@ func volumeSpec(r *spec.CreateVolumeRequest, nodeName string) (volume.Spec, erro
 // which has the last word.
 func qualityOf(r *spec.CreateVolumeRequest) (qos.Parameters, error) {
 	class := maps.Clone(r.GetParameters())
-	maps.DeleteFunc(class, func(key, _ string) bool { return metadataKeys[key] || key == volume.PoolParameter })
+	maps.DeleteFunc(class, func(key, _ string) bool {
+		return metadataKeys[key] || key == volume.PoolParameter || key == volume.BackendParameter
+	})
 	quality, err := qos.Parameters{}.With(class)
 	if err != nil {
 		return quality, fmt.Errorf("volume %s, storage class: %w", r.GetName(), err)

@@ -11,10 +11,10 @@ import (
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
 
-func mounted(mode spec.VolumeCapability_AccessMode_Mode, fsType string) *spec.VolumeCapability {
+func mounted(mode spec.VolumeCapability_AccessMode_Mode, fsType string, options ...string) *spec.VolumeCapability {
 	return &spec.VolumeCapability{
 		AccessMode: &spec.VolumeCapability_AccessMode{Mode: mode},
-		AccessType: &spec.VolumeCapability_Mount{Mount: &spec.VolumeCapability_MountVolume{FsType: fsType}},
+		AccessType: &spec.VolumeCapability_Mount{Mount: &spec.VolumeCapability_MountVolume{FsType: fsType, MountFlags: options}},
 	}
 }
 
@@ -31,6 +31,13 @@ func request(change func(*spec.CreateVolumeRequest)) *spec.CreateVolumeRequest {
 	r := &spec.CreateVolumeRequest{Name: "pvc-1", VolumeCapabilities: []*spec.VolumeCapability{mounted(writer, "")}}
 	change(r)
 	return r
+}
+
+// directory asks for a volume of that backend.
+func directory(capability *spec.VolumeCapability) func(*spec.CreateVolumeRequest) {
+	return func(r *spec.CreateVolumeRequest) {
+		r.Parameters, r.VolumeCapabilities = map[string]string{"backend": "directory"}, []*spec.VolumeCapability{capability}
+	}
 }
 
 func on(nodes ...string) (topologies []*spec.Topology) {
@@ -65,6 +72,13 @@ func TestVolumeSpecRefuses(t *testing.T) {
 		{"a minimum of one class above the other's maximum", func(r *spec.CreateVolumeRequest) {
 			r.Parameters, r.MutableParameters = map[string]string{"maxIops": "500"}, map[string]string{"minIops": "501"}
 		}, codes.InvalidArgument},
+		{"an unknown backend", func(r *spec.CreateVolumeRequest) { r.Parameters = map[string]string{"backend": "lvm"} }, codes.InvalidArgument},
+		{"the usual backend", func(r *spec.CreateVolumeRequest) { r.Parameters = map[string]string{"backend": "file"} }, codes.OK},
+		{"a directory", directory(mounted(writer, "")), codes.OK},
+		{"a directory as raw blocks", directory(block(writer)), codes.InvalidArgument},
+		{"a directory with a file system of its own", directory(mounted(writer, "ext4")), codes.InvalidArgument},
+		{"a directory with a mount option of a whole file system", directory(mounted(writer, "", "data=journal")), codes.InvalidArgument},
+		{"a directory with one of its own", directory(mounted(writer, "", "nosuid")), codes.OK},
 		{"wanted elsewhere", func(r *spec.CreateVolumeRequest) {
 			r.AccessibilityRequirements = &spec.TopologyRequirement{Requisite: on("b", "c")}
 		}, codes.ResourceExhausted},
@@ -92,6 +106,12 @@ func TestVolumeSpecTranslates(t *testing.T) {
 	}
 }
 
+func TestDirectoriesAreAskedFor(t *testing.T) {
+	if got, err := volumeSpec(request(directory(mounted(writer, ""))), "a"); err != nil || got != (volume.Spec{Name: "pvc-1", FileSystem: volume.Directory}) {
+		t.Errorf("got %+v (%v)", got, err)
+	}
+}
+
 func TestMatches(t *testing.T) {
 	for _, c := range []struct {
 		why        string
@@ -104,6 +124,9 @@ func TestMatches(t *testing.T) {
 		{"any file system", volume.XFS, mounted(writer, ""), codes.OK},
 		{"another file system", volume.XFS, mounted(writer, "ext4"), codes.InvalidArgument},
 		{"raw blocks as such", volume.RawBlock, block(writer), codes.OK},
+		{"a directory", volume.Directory, mounted(writer, ""), codes.OK},
+		{"a directory as a file system", volume.Directory, mounted(writer, "ext4"), codes.InvalidArgument},
+		{"a directory as raw blocks", volume.Directory, block(writer), codes.InvalidArgument},
 		{"raw blocks mounted", volume.RawBlock, mounted(writer, ""), codes.InvalidArgument},
 		{"a file system as raw blocks", volume.Ext4, block(writer), codes.InvalidArgument},
 	} {

@@ -65,7 +65,7 @@ func readRequest(text string) (request, error) {
 			return request{}, err
 		}
 	}
-	fs, err := readFileSystem(options[fsTypeKey])
+	fs, err := readFileSystem(options[fsTypeKey], options[volume.BackendParameter])
 	if err != nil {
 		return request{}, err
 	}
@@ -85,7 +85,7 @@ func readRequest(text string) (request, error) {
 }
 
 func refuseUnknown(options map[string]string) error {
-	known := append([]string{volumeOption, sizeOption, poolOption}, qos.Names()...)
+	known := append([]string{volumeOption, sizeOption, poolOption, volume.BackendParameter}, qos.Names()...)
 	for _, key := range slices.Sorted(maps.Keys(options)) {
 		switch {
 		case strings.HasPrefix(key, secretPrefix):
@@ -137,7 +137,16 @@ func readSize(text string) (int64, error) {
 }
 
 // readFileSystem: an empty type stands for whatever the volume has.
-func readFileSystem(fsType string) (volume.FileSystem, error) {
+func readFileSystem(fsType, backend string) (volume.FileSystem, error) {
+	directory, err := volume.IsDirectory(backend)
+	switch {
+	case err != nil:
+		return "", err
+	case directory && fsType != "":
+		return "", fmt.Errorf("a directory has the file system of its pool, and fsType asks for %s; remove it, or the option %s", fsType, volume.BackendParameter)
+	case directory:
+		return volume.Directory, nil
+	}
 	switch fs := volume.FileSystem(fsType); fs {
 	case "", volume.Ext4, volume.XFS:
 		return fs, nil

@@ -20,7 +20,8 @@ func persistentVolume(o controller.ProvisionOptions, nodeName string, made *spec
 	}
 	if o.PVC.Spec.VolumeMode == nil || *o.PVC.Spec.VolumeMode == core.PersistentVolumeFilesystem {
 		source.FSType = o.StorageClass.Parameters[fsTypeKey]
-		if source.FSType == "" {
+		directory, _ := volume.IsDirectory(o.StorageClass.Parameters[volume.BackendParameter]) // the driver has read it
+		if source.FSType == "" && !directory {
 			// What the driver makes when the class does not say.
 			source.FSType = string(volume.Ext4)
 		}

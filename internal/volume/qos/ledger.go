@@ -15,13 +15,18 @@ var ErrNoPerformance = errors.New("the pool cannot promise that performance")
 // those who were promised nothing, and for the error of the measurement.
 const Promisable = 0.8
 
-const neverMeasured = "it was never measured; run `mainstay pool probe` on its node"
+const (
+	neverMeasured = "it was never measured; run `mainstay pool probe` on its node"
+	unheld        = "it has volumes with backend: directory, which cannot be held back for others; use another pool"
+)
 
 // Ledger is what a pool can do, and what it owes its volumes.
 type Ledger struct {
 	Envelope Envelope
 	// Promised are the parameters of its volumes, in any order.
 	Promised []Parameters
+	// Unheld says that the pool has volumes that nobody can hold back for others.
+	Unheld bool
 }
 
 // share that a volume's promise takes.
@@ -42,6 +47,9 @@ func (l Ledger) Owed() float64 {
 // Left is what may yet be promised: so many operations a second, or so many
 // bytes, not both.
 func (l Ledger) Left() (iops, throughput int64) {
+	if l.Unheld {
+		return 0, 0
+	}
 	left := max(Promisable-l.Owed(), 0)
 	return int64(left * float64(l.Envelope.IOPS())), int64(left * float64(l.Envelope.Throughput()))
 }
@@ -55,6 +63,8 @@ func (l Ledger) Admit(had, wants Parameters) error {
 		return nil
 	case !l.Envelope.known():
 		return fmt.Errorf("%w: %s", ErrNoPerformance, neverMeasured)
+	case l.Unheld:
+		return fmt.Errorf("%w: %s", ErrNoPerformance, unheld)
 	case l.Owed()+share > Promisable:
 		iops, throughput := l.Left()
 		return fmt.Errorf("%w: wanted are %s, %s of what it can do; left are %s or %s a second, %s of %s (it was measured to do %d IOPS or %s a second, and a fifth is never promised)",
@@ -69,6 +79,9 @@ func (l Ledger) Admit(had, wants Parameters) error {
 func (l Ledger) Lack(wants Parameters) string {
 	if !l.Envelope.known() {
 		return neverMeasured
+	}
+	if l.Unheld {
+		return unheld
 	}
 	iops, throughput := l.Left()
 	allIOPS, all := Ledger{Envelope: l.Envelope}.Left()

@@ -26,6 +26,7 @@ func TestAdmit(t *testing.T) {
 		{"one too many", pool, Parameters{}, Parameters{MinIOPS: 301}, false},
 		{"operations and bytes take of the same disk", pool, Parameters{}, Parameters{MinIOPS: 200, MinThroughput: 101}, false},
 		{"more than there are numbers for", pool, Parameters{}, Parameters{MinIOPS: 1 << 62, MinThroughput: 1 << 62}, false},
+		{"some of its volumes cannot be held back", Ledger{Envelope: envelope(1000, 1000), Unheld: true}, Parameters{}, Parameters{MinIOPS: 1}, false},
 		{"less is always given, even by a pool that owes too much", Ledger{Envelope: envelope(10, 10), Promised: pool.Promised},
 			Parameters{MinThroughput: 800}, Parameters{MinThroughput: 1}, true},
 	} {
