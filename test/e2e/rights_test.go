@@ -36,7 +36,7 @@ var unseenVolumeRights = map[string]map[string]string{
 		"update pools.mainstay.dev":                                             "of a pool whose disk is mounted elsewhere than it was",
 		"delete pools.mainstay.dev":                                             "of a pool that the node does not declare any more",
 		"delete csistoragecapacities.storage.k8s.io":                            "of a storage class that was deleted",
-		"patch events":                                                          "of one that happens again",
+		"patch events": "of one that happens again",
 	},
 	"mainstay:snapshot": {
 		"list persistentvolumes":                                        "of an API server that does not stream lists",
