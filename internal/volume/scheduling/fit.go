@@ -7,6 +7,9 @@ import (
 	"slices"
 	"time"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
 )
@@ -44,16 +47,18 @@ func judge(node string, pools []*v1alpha1.Pool, asks []ask, assumed []promise) v
 		}
 		ledger, has := ledgerOf(pools[i], assumed)
 		wants := together(slices.DeleteFunc(byPool[name], func(a ask) bool { return has[a.volume] }))
-		if ledger.Admit(qos.Parameters{}, wants) != nil {
+		ready := apimeta.FindStatusCondition(pools[i].Status.Conditions, v1alpha1.PoolReady)
+		switch {
+		case ready != nil && ready.Status == metav1.ConditionFalse:
+			v.lacks = append(v.lacks, fmt.Sprintf("pool %s of node %s cannot be used: %s", name, node, ready.Message))
+		case ledger.Admit(qos.Parameters{}, wants) != nil:
 			v.lacks = append(v.lacks, fmt.Sprintf("pool %s of node %s: %s", name, node, ledger.Lack(wants)))
-			continue
-		}
-		if wants.Guaranteed() && exhausted(pools[i]) {
+		case wants.Guaranteed() && exhausted(pools[i]):
 			v.lacks = append(v.lacks, fmt.Sprintf("pool %s of node %s can promise nothing at present", name, node))
-			continue
+		default:
+			ledger.Promised = append(ledger.Promised, wants)
+			v.left = min(v.left, max(1-ledger.Owed()/qos.Promisable, 0))
 		}
-		ledger.Promised = append(ledger.Promised, wants)
-		v.left = min(v.left, max(1-ledger.Owed()/qos.Promisable, 0))
 	}
 	return v
 }

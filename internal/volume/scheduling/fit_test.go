@@ -38,6 +38,10 @@ func TestJudge(t *testing.T) {
 	free := poolOf("a", 0)
 	unmeasured := poolOf("a", 0)
 	unmeasured.Status.Envelope = nil
+	unplugged := poolOf("a", 0)
+	unplugged.Status.Conditions = []metav1.Condition{{Type: v1alpha1.PoolReady, Status: metav1.ConditionFalse, Message: "its disk is gone"}}
+	fast := poolOf("a", 200)
+	fast.Spec.Name = "fast"
 	unwilling := poolOf("a", 0, "v")
 	unwilling.Status.Left.IOPS = 0
 	elsewhere := wants("v", 100, 0)
@@ -72,6 +76,8 @@ func TestJudge(t *testing.T) {
 		{"what such a pool has promised stays", []*v1alpha1.Pool{unwilling}, []ask{wants("v", 1, 0)}, nil, "", 1},
 		{"a node without pools", nil, []ask{wants("v", 1, 0)}, nil, "node a has no pool default", 0},
 		{"a node without that pool", []*v1alpha1.Pool{free}, []ask{elsewhere}, nil, "node a has no pool fast", 0},
+		{"a pool that cannot be used", []*v1alpha1.Pool{unplugged}, []ask{wants("v", 1, 0)}, nil, "pool default of node a cannot be used: its disk is gone", 0},
+		{"of two pools the one that has less left counts", []*v1alpha1.Pool{free, fast}, []ask{elsewhere, wants("w", 100, 0)}, nil, "", 0.625},
 		{"two pools, two reasons", []*v1alpha1.Pool{free}, []ask{elsewhere, wants("w", 900, 0)}, nil,
 			"pool default of node a: 800 IOPS left of 800 IOPS, 900 IOPS asked; node a has no pool fast", 0},
 		{"what was assumed counts", []*v1alpha1.Pool{free}, []ask{wants("v", 500, 0)}, []promise{assumed("a", wants("other", 400, 0))},
