@@ -32,7 +32,6 @@ var unseenVolumeRights = map[string]map[string]string{
 		"list volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io":          "the same",
 		"list volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io":         "the same",
 		"patch volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io/status": "says why a group could not be taken",
-		"update persistentvolumeclaims":                                         "gives a claim back to the scheduler",
 		"update pools.mainstay.dev":                                             "of a pool whose disk is mounted elsewhere than it was",
 		"delete pools.mainstay.dev":                                             "of a pool that the node does not declare any more",
 		"delete csistoragecapacities.storage.k8s.io":                            "of a storage class that was deleted",
