@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,22 +44,22 @@ func BenchmarkVolumes(b *testing.B) {
 	for run := range runs {
 		say("volumes, run %d of %d", run+1, runs)
 		onPlain = append(onPlain, load(b, plain, databaseLoad, volumeSeconds))
-		alone = append(alone, load(b, database, databaseLoad, volumeSeconds))
-		neighbourAlone = append(neighbourAlone, load(b, neighbour, neighbourLoad, volumeSeconds))
-		mine, theirs := both(b, database, neighbour)
+		alone = append(alone, s.alone(b, "database", databaseLoad))
+		neighbourAlone = append(neighbourAlone, s.alone(b, "neighbour", neighbourLoad))
+		mine, theirs := s.both(b)
 		without, neighbourWithout = append(without, mine), append(neighbourWithout, theirs)
 
 		promised := promisedOf(alone[run], envelope)
 		s.promise(b, "database", promised)
 		stop := s.govern(b)
 		load(b, database, databaseLoad, warmUp)
-		mine, theirs = both(b, database, neighbour)
+		mine, theirs = s.both(b)
 		stop()
 		s.promise(b, "database", qos.Parameters{})
 		with, neighbourWith = append(with, mine), append(neighbourWith, theirs)
 		minimum = append(minimum, float64(promised.MinIOPS))
-		left = append(left, max(1-envelope.Settled().Share(mine.iops, mine.throughput*(1<<20)), 0))
-		rest = append(rest, left[run]*neighbourAlone[run].throughput)
+		left = append(left, max(1-envelope.Settled().Share(mine.requests, mine.moved*(1<<20)), 0))
+		rest = append(rest, left[run]*neighbourAlone[run].moved)
 	}
 	after := busyShare(b, 3*time.Second)
 
@@ -70,10 +71,10 @@ func BenchmarkVolumes(b *testing.B) {
 		{"database on a volume, p99", milliseconds, alone.p99(), "plain file system, p99", onPlain.p99(), true, goal{}},
 		{"beside a neighbour, QoS off", perSecond, without.iops(), "alone", alone.iops(), true, goal{}},
 		{"beside a neighbour, QoS off, p99", milliseconds, without.p99(), "alone, p99", alone.p99(), true, goal{}},
-		{"beside a neighbour, QoS on", perSecond, with.iops(), "what it was promised", minimum, true, goal{limit: 0.95, ratio: true, atLeast: true}},
+		{"requests beside a neighbour, QoS on", perSecond, with.requests(), "what it was promised", minimum, true, goal{limit: 0.95, ratio: true, atLeast: true}},
 		{"beside a neighbour, QoS on, p99", milliseconds, with.p99(), "alone, p99", alone.p99(), true, goal{limit: 1.3, ratio: true}},
-		{"the neighbour, QoS off", mebibytes, neighbourWithout.throughput(), "alone", neighbourAlone.throughput(), true, goal{}},
-		{"the neighbour, QoS on", mebibytes, neighbourWith.throughput(), "what is left of that", rest, true, goal{limit: 0.8, ratio: true, atLeast: true}},
+		{"the neighbour, QoS off", mebibytes, neighbourWithout.moved(), "alone", neighbourAlone.moved(), true, goal{}},
+		{"the neighbour, QoS on", mebibytes, neighbourWith.moved(), "what is left of that", rest, true, goal{limit: 0.8, ratio: true, atLeast: true}},
 	})
 	b.ReportMetric(0, "ns/op")
 }
@@ -84,9 +85,11 @@ const (
 )
 
 // promisedOf promises what a database needs that does four fifths of what it
-// would alone, if the pool can promise it.
+// would alone, if the pool can promise it. Promises count the requests of the
+// volume's device, which are more than the database makes: its file system has some
+// of its own.
 func promisedOf(alone measured, e qos.Envelope) qos.Parameters {
-	return qos.Parameters{MinIOPS: min(int64(0.8*alone.iops), int64(0.75*float64(e.IOPS())))}
+	return qos.Parameters{MinIOPS: min(int64(0.8*alone.requests), int64(0.75*float64(e.IOPS())))}
 }
 
 // volumeStage is a pool with two volumes that are mounted as for pods.
@@ -156,9 +159,11 @@ var (
 
 const databaseSize, neighbourSize = "512m", "768m"
 
-// measured is what one run of fio tells.
+// measured is what one run of fio tells: p99 in milliseconds. Requests and moved are
+// what the volume's device did meanwhile, a second, the latter in MiB.
 type measured struct {
-	iops, p99, throughput float64 // p99 in milliseconds, throughput in MiB a second
+	iops, p99       float64
+	requests, moved float64
 }
 
 // prepare writes the file of a load once, whole, as far as the disk.
@@ -183,7 +188,6 @@ func load(b *testing.B, dir string, arguments []string, seconds int) measured {
 		Jobs []struct {
 			Mixed struct {
 				IOPS    float64
-				BWBytes float64 `json:"bw_bytes"`
 				Latency struct {
 					Percentile map[string]float64
 				} `json:"clat_ns"`
@@ -194,18 +198,64 @@ func load(b *testing.B, dir string, arguments []string, seconds int) measured {
 		b.Fatal(err)
 	}
 	m := report.Jobs[0].Mixed
-	return measured{m.IOPS, m.Latency.Percentile["99.000000"] / 1e6, m.BWBytes / (1 << 20)}
+	return measured{iops: m.IOPS, p99: m.Latency.Percentile["99.000000"] / 1e6}
+}
+
+// alone runs a load on the volume of that name.
+func (s *volumeStage) alone(b *testing.B, name string, arguments []string) (m measured) {
+	b.Helper()
+	did := s.during(b, func() { m = load(b, filepath.Join(s.dir, name), arguments, volumeSeconds) })
+	m.requests, m.moved = did[name].requests, did[name].moved
+	return m
 }
 
 // both runs the database while its neighbour is at work, from before it begins
 // until after it ends.
-func both(b *testing.B, database, neighbour string) (mine, theirs measured) {
+func (s *volumeStage) both(b *testing.B) (mine, theirs measured) {
 	b.Helper()
 	done := make(chan measured)
-	go func() { done <- load(b, neighbour, neighbourLoad, volumeSeconds+4) }()
+	go func() { done <- load(b, filepath.Join(s.dir, "neighbour"), neighbourLoad, volumeSeconds+4) }()
 	time.Sleep(2 * time.Second)
-	mine = load(b, database, databaseLoad, volumeSeconds)
-	return mine, <-done
+	did := s.during(b, func() { mine = load(b, filepath.Join(s.dir, "database"), databaseLoad, volumeSeconds) })
+	theirs = <-done
+	mine.requests, mine.moved = did["database"].requests, did["database"].moved
+	theirs.requests, theirs.moved = did["neighbour"].requests, did["neighbour"].moved
+	return mine, theirs
+}
+
+// during gives what the volumes' devices did while something was done, a second.
+func (s *volumeStage) during(b *testing.B, do func()) map[string]measured {
+	b.Helper()
+	begun, before := time.Now(), s.counts(b)
+	do()
+	took, after := time.Since(begun).Seconds(), s.counts(b)
+	for name, m := range after {
+		after[name] = measured{requests: (m.requests - before[name].requests) / took, moved: (m.moved - before[name].moved) / took}
+	}
+	return after
+}
+
+// counts gives what the volumes' devices have done so far, as the kernel tells it
+// (Documentation/block/stat.rst).
+func (s *volumeStage) counts(b *testing.B) map[string]measured {
+	b.Helper()
+	counts := map[string]measured{}
+	for _, name := range []string{"database", "neighbour"} {
+		device, err := exec.Command("losetup", "--noheadings", "--output", "NAME", "--associated", filepath.Join(s.pool.Dir(), volume.IDFor(name), "disk.img")).Output()
+		if err != nil {
+			b.Fatal(err)
+		}
+		content, err := os.ReadFile(filepath.Join("/sys/block", filepath.Base(strings.TrimSpace(string(device))), "stat"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var reads, writes, merged, readSectors, writtenSectors, ticks float64
+		if _, err := fmt.Sscan(string(content), &reads, &merged, &readSectors, &ticks, &writes, &merged, &writtenSectors); err != nil {
+			b.Fatal(err)
+		}
+		counts[name] = measured{requests: reads + writes, moved: (readSectors + writtenSectors) / 2048}
+	}
+	return counts
 }
 
 type loads []measured
@@ -217,6 +267,7 @@ func (l loads) of(value func(measured) float64) (s sample) {
 	return s
 }
 
-func (l loads) iops() sample       { return l.of(func(m measured) float64 { return m.iops }) }
-func (l loads) p99() sample        { return l.of(func(m measured) float64 { return m.p99 }) }
-func (l loads) throughput() sample { return l.of(func(m measured) float64 { return m.throughput }) }
+func (l loads) iops() sample     { return l.of(func(m measured) float64 { return m.iops }) }
+func (l loads) p99() sample      { return l.of(func(m measured) float64 { return m.p99 }) }
+func (l loads) requests() sample { return l.of(func(m measured) float64 { return m.requests }) }
+func (l loads) moved() sample    { return l.of(func(m measured) float64 { return m.moved }) }
