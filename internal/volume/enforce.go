@@ -70,7 +70,7 @@ func (g *governing) enforce(v *governed, held qos.Held, now time.Time) error {
 		if group.set && group.reads == reads && group.writes == writes {
 			continue
 		}
-		if group.set {
+		if group.set && g.pool.throttle.v2 { // where that was met
 			reads, writes = group.reads.Toward(reads, now.Sub(group.written)), group.writes.Toward(writes, now.Sub(group.written))
 		}
 		err := g.pool.throttle.set(name, v.number, reads, writes)

@@ -34,6 +34,7 @@ var unseenVolumeRights = map[string]map[string]string{
 		"patch volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io/status": "says why a group could not be taken",
 		"update pools.mainstay.dev":                                             "of a pool whose disk is mounted elsewhere than it was",
 		"delete pools.mainstay.dev":                                             "of a pool that the node does not declare any more",
+		"update persistentvolumeclaims":                                         "gives a claim back to the scheduler which its node cannot serve after all",
 		"delete csistoragecapacities.storage.k8s.io":                            "of a storage class that was deleted",
 		"patch events": "of one that happens again",
 	},
