@@ -91,7 +91,12 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definition)
 	}
-	for _, object := range slices.Concat(volumeObjects(), schedulerObjects(), snapshotObjects(), sidecarObjects()) {
+	ours, err := unstructuredObjects(slices.Concat(volumeObjects(), schedulerObjects(), snapshotObjects(), sidecarObjects()))
+	return append(objects, ours...), err
+}
+
+func unstructuredObjects(typed []runtime.Object) (objects []*unstructured.Unstructured, err error) {
+	for _, object := range typed {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
 			return nil, err

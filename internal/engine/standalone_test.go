@@ -29,18 +29,23 @@ func TestStandaloneObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		for _, object := range objects {
-			name := object.GetName()
-			if object.GetNamespace() != "" {
-				name = object.GetNamespace() + "/" + name
-			}
-			got = append(got, object.GetKind()+" "+name)
-		}
+		got := namesOf(objects)
 		if !slices.Equal(got, test.want) {
 			t.Errorf("with image %q there are\n%s\nnot\n%s", test.image, strings.Join(got, "\n"), strings.Join(test.want, "\n"))
 		}
 	}
+}
+
+// namesOf gives kind and name of each object.
+func namesOf(objects []*unstructured.Unstructured) (names []string) {
+	for _, object := range objects {
+		name := object.GetName()
+		if object.GetNamespace() != "" {
+			name = object.GetNamespace() + "/" + name
+		}
+		names = append(names, object.GetKind()+" "+name)
+	}
+	return names
 }
 
 func TestPrintedObjectsAreThoseObjects(t *testing.T) {

@@ -62,7 +62,7 @@ func checkDefinition(ctx context.Context, client kubernetes.Interface, host stri
 			}
 			failure = err
 			return false, nil
-		case err == nil && knowsPetSets(kinds):
+		case err == nil && knowsKind(kinds, "PetSet"):
 			return true, nil
 		case err == nil || apierrors.IsNotFound(err):
 			return false, fmt.Errorf("the Kubernetes at %s does not know PetSets: install their definition with: %s", host, howToInstall)
@@ -98,6 +98,6 @@ func checkAccess(ctx context.Context, client kubernetes.Interface, host, leaseNa
 		who.Status.UserInfo.Username, host, strings.Join(describeAccess(refused), "\n  "), petSetRole, leaseNamespace, leaseName, howToInstall)
 }
 
-func knowsPetSets(kinds *metav1.APIResourceList) bool {
-	return slices.ContainsFunc(kinds.APIResources, func(kind metav1.APIResource) bool { return kind.Kind == "PetSet" })
+func knowsKind(kinds *metav1.APIResourceList, name string) bool {
+	return slices.ContainsFunc(kinds.APIResources, func(kind metav1.APIResource) bool { return kind.Kind == name })
 }

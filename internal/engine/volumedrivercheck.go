@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -12,7 +11,6 @@ import (
 	authorization "k8s.io/api/authorization/v1"
 	storage "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -74,7 +72,7 @@ func checkVolumeCluster(ctx context.Context, client kubernetes.Interface, host s
 		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("ask the Kubernetes at %s for its kinds: %w", host, err)
 		}
-		if err != nil || !slices.ContainsFunc(kinds.APIResources, func(r metav1.APIResource) bool { return r.Kind == needed.kind }) {
+		if err != nil || !knowsKind(kinds, needed.kind) {
 			return fmt.Errorf("the Kubernetes at %s does not know the kind %s: %s", host, needed.kind, needed.otherwise)
 		}
 	}

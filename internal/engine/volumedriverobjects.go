@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	rbac "k8s.io/api/rbac/v1"
@@ -63,18 +64,15 @@ func (o VolumeDriverObjects) objects() ([]*unstructured.Unstructured, error) {
 		objects = append(objects, definitions...)
 		own = append(own, o.roleOf(snapshotRole, snapshotControllerName, snapshots.ControllerRules())...)
 	}
-	for _, object := range own {
-		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-		if err != nil {
-			return nil, err
-		}
-		objects = append(objects, &unstructured.Unstructured{Object: content})
+	typed, err := unstructuredObjects(own)
+	if err != nil {
+		return nil, err
 	}
 	install, err := installObjects("volume-driver.yaml", map[string]any{
 		"Namespace": quoted(o.Namespace), "Image": quoted(o.Image), "Snapshots": o.Snapshots,
 		"KubeletDir": quoted(o.KubeletDir), "PoolDir": quoted(o.PoolDir),
 	})
-	return append(objects, install...), err
+	return slices.Concat(objects, typed, install), err
 }
 
 // roleOf gives an account of the namespace these rights in the whole cluster.

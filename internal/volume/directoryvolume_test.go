@@ -230,15 +230,7 @@ func TestCleanupOfDirectories(t *testing.T) {
 		r := mustCreate(t, p, directorySpec("v", 16*mib))
 		must(t, p.Stage(context.Background(), r.ID, filepath.Join(dir, "staging"), nil))
 		must(t, p.Mount(context.Background(), r.ID, filepath.Join(dir, "pod"), false))
-		open, err := os.Create(filepath.Join(dir, "pod", "open"))
-		must(t, err)
-		if err := Cleanup(p.dir, dir); !errors.Is(err, ErrInUse) {
-			t.Errorf("cleaning a volume with an open file: %v", err)
-		}
-		must(t, open.Close())
-		for range 2 {
-			must(t, Cleanup(p.dir, dir))
-		}
+		cleanUnused(t, p, dir)
 		if mounts, err := directoryMounts(p.dir, ""); err != nil || len(mounts) > 0 {
 			t.Errorf("left: %v (%v)", mounts, err)
 		}

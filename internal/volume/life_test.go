@@ -222,6 +222,17 @@ func TestCleanup(t *testing.T) {
 		t.Fatalf("nothing to clean: %v", before)
 	}
 
+	cleanUnused(t, p, dir)
+	if left := volumetest.Leftovers(t, dir); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	must(t, Cleanup(filepath.Join(dir, "never made"), dir))
+}
+
+// cleanUnused holds a file of the pod's open at first, and cleans up twice when it is
+// closed.
+func cleanUnused(t *testing.T, p *Pool, dir string) {
+	t.Helper()
 	open, err := os.Create(filepath.Join(dir, "pod", "open"))
 	must(t, err)
 	if err := Cleanup(p.dir, dir); !errors.Is(err, ErrInUse) {
@@ -231,8 +242,4 @@ func TestCleanup(t *testing.T) {
 	for range 2 {
 		must(t, Cleanup(p.dir, dir))
 	}
-	if left := volumetest.Leftovers(t, dir); len(left) != 0 {
-		t.Errorf("left: %v", left)
-	}
-	must(t, Cleanup(filepath.Join(dir, "never made"), dir))
 }

@@ -58,9 +58,14 @@ func Run(ctx context.Context, c Config) error {
 	}
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
-	told := ""
+	told, tidied := "", false
 	for round := 0; ; round++ {
-		if err := publishAll(ctx, cluster, c, round%achievedRounds == 0); err != nil && ctx.Err() == nil && err.Error() != told {
+		err := publishAll(ctx, cluster, c, round%achievedRounds == 0)
+		if !tidied { // which pools are declared does not change while this runs
+			failed := removeOthers(ctx, cluster, c)
+			tidied, err = failed == nil, errors.Join(err, failed)
+		}
+		if err != nil && ctx.Err() == nil && err.Error() != told {
 			told = err.Error()
 			klog.FromContext(ctx).Info("Cannot tell the cluster of the pools of volumes", "err", err)
 		}
@@ -73,16 +78,22 @@ func Run(ctx context.Context, c Config) error {
 }
 
 // publishAll makes the resources say what is, and what volumes do now if that is
-// fresh, and removes those of pools that are not declared any more.
+// fresh.
 func publishAll(ctx context.Context, cluster client.Client, c Config, fresh bool) error {
 	var failed []error
 	for _, name := range c.Pools.Names() {
 		failed = append(failed, publish(ctx, cluster, c, name, fresh))
 	}
+	return errors.Join(failed...)
+}
+
+// removeOthers removes the resources of pools that are not declared any more.
+func removeOthers(ctx context.Context, cluster client.Client, c Config) error {
 	all := &v1alpha1.PoolList{}
 	if err := cluster.List(ctx, all); err != nil {
-		return errors.Join(append(failed, err)...)
+		return err
 	}
+	var failed []error
 	for i := range all.Items {
 		if pool := &all.Items[i]; pool.Spec.NodeName == c.NodeName && !slices.Contains(c.Pools.Names(), pool.Spec.Name) {
 			failed = append(failed, client.IgnoreNotFound(cluster.Delete(ctx, pool)))

@@ -73,11 +73,7 @@ func ready(unusable error) metav1.Condition {
 
 // bytes are for people: above a mebibyte only whole ones count.
 func bytes(n int64) *resource.Quantity {
-	const mebi = 1 << 20
-	if n > mebi {
-		n = n / mebi * mebi
-	}
-	return resource.NewQuantity(n, resource.BinarySI)
+	return resource.NewQuantity(qos.WholeMebi(n), resource.BinarySI)
 }
 
 // exactly is for the scheduler, which reckons with it as the node does.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
+	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
 var (
@@ -70,7 +71,7 @@ func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
 	defer stop()
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
 	claim := c.claim(t, "data", "8Mi", thisNode)
-	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
+	volumetest.Eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
 	factory := informers.NewSharedInformerFactory(c, 0)
 	var now *qos.Performance
 	known := true
@@ -94,7 +95,7 @@ func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
 		now, known = &p, true
 		teller.tellAll(ctx, meta.Now())
 		condition = told()
-		eventually(t, "the cache knows", func() bool {
+		volumetest.Eventually(t, "the cache knows", func() bool {
 			cached, err := teller.claims.PersistentVolumeClaims("default").Get("data")
 			return err == nil && breachOf(cached.Status) == condition
 		})

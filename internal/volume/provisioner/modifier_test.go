@@ -11,6 +11,7 @@ import (
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 	"github.com/mainstay-io/mainstay/internal/volume/qos"
+	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
 func (c cluster) attributes(t *testing.T, name string, parameters map[string]string) {
@@ -46,7 +47,7 @@ func TestVolumeAttributes(t *testing.T) {
 		claim = updated
 	}
 	names("slow")
-	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
+	volumetest.Eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
 	if got := c.records(t)[0].Quality; got != (qos.Parameters{MaxIOPS: 100}) || *c.volumeOf(claim).Spec.VolumeAttributesClassName != "slow" {
 		t.Errorf("made with %+v", got)
 	}
@@ -81,19 +82,19 @@ func TestVolumeAttributes(t *testing.T) {
 		}
 	}
 	names("faster")
-	eventually(t, "the volume has the other class", has("faster"))
+	volumetest.Eventually(t, "the volume has the other class", has("faster"))
 	if got := c.records(t)[0].Quality; got != (qos.Parameters{MaxIOPS: 100, MaxThroughput: 1 << 20}) || *c.volumeOf(claim).Spec.VolumeAttributesClassName != "faster" {
 		t.Errorf("changed to %+v", got)
 	}
 	names("missing")
-	eventually(t, "the claim says that there is no such class", says("no VolumeAttributesClass missing"))
+	volumetest.Eventually(t, "the claim says that there is no such class", says("no VolumeAttributesClass missing"))
 	c.attributes(t, "missing", map[string]string{"maxIops": "1"})
-	eventually(t, "the claim says what is wrong with the class", says("maxIops 1"))
+	volumetest.Eventually(t, "the claim says what is wrong with the class", says("maxIops 1"))
 	names("guaranteed")
-	eventually(t, "the claim says that the pool was never measured", says("never measured"))
+	volumetest.Eventually(t, "the claim says that the pool was never measured", says("never measured"))
 	if got := c.records(t)[0].Quality; got != (qos.Parameters{MaxIOPS: 100, MaxThroughput: 1 << 20}) {
 		t.Errorf("after what cannot be it has %+v", got)
 	}
 	names("slow")
-	eventually(t, "the volume has its first class again", has("slow"))
+	volumetest.Eventually(t, "the volume has its first class again", has("slow"))
 }

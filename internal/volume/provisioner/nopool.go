@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
 )
@@ -33,22 +32,25 @@ func withoutPool(classes []*storage.StorageClass, published []storage.CSIStorage
 // tellOfMissingPools tells claims that wait for a volume that no node can make
 // it. The scheduler only says that there is no room.
 func (p *capacityPublisher) tellOfMissingPools(ctx context.Context, classes []*storage.StorageClass, now time.Time) error {
+	claims, err := p.claims.List(labels.Everything())
+	if err != nil {
+		return err
+	}
+	waiting := slices.DeleteFunc(claims, func(claim *core.PersistentVolumeClaim) bool {
+		return claim.Spec.VolumeName != "" || claim.Spec.StorageClassName == nil
+	})
+	if len(waiting) == 0 {
+		return nil // all nodes' capacities are much to ask for
+	}
 	ours := labels.Set{driverLabel: volume.DriverName}
 	published, err := p.client.StorageV1().CSIStorageCapacities(p.config.Namespace).List(ctx, meta.ListOptions{LabelSelector: ours.String()})
 	if err != nil {
 		return err
 	}
 	missing := withoutPool(classes, published.Items, now)
-	if len(missing) == 0 {
-		return nil
-	}
-	claims, err := p.claims.List(labels.Everything())
-	if err != nil {
-		return err
-	}
-	for _, claim := range claims {
+	for _, claim := range waiting {
 		for _, class := range missing {
-			if claim.Spec.VolumeName != "" || claim.Spec.StorageClassName == nil || *claim.Spec.StorageClassName != class.Name {
+			if *claim.Spec.StorageClassName != class.Name {
 				continue
 			}
 			_, err := p.client.CoreV1().Events(claim.Namespace).Create(ctx, noPoolEvent(claim, class, now), meta.CreateOptions{})
@@ -67,7 +69,7 @@ func noPoolEvent(claim *core.PersistentVolumeClaim, class *storage.StorageClass,
 	return &core.Event{
 		ObjectMeta: meta.ObjectMeta{Namespace: claim.Namespace, Name: "no-pool-" + hex.EncodeToString(sum[:10])},
 		InvolvedObject: core.ObjectReference{
-			APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name, UID: types.UID(claim.UID),
+			APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID,
 		},
 		Type: core.EventTypeWarning, Reason: "NoPool", Source: core.EventSource{Component: volume.DriverName}, Count: 1,
 		FirstTimestamp: meta.NewTime(now), LastTimestamp: meta.NewTime(now),

@@ -11,6 +11,7 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
 func TestWithoutPool(t *testing.T) {
@@ -67,7 +68,7 @@ func TestClaimOfMissingPool(t *testing.T) {
 	if _, err := c.StorageV1().StorageClasses().Create(ctx, fast, meta.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the claim says that no node has the pool", func() bool {
+	volumetest.Eventually(t, "the claim says that no node has the pool", func() bool {
 		told := c.events(t, claim)
 		return len(told) == 1 && strings.Contains(told[0], "no node has a pool fast") && strings.Contains(told[0], "mainstay up --pool fast=PATH")
 	})

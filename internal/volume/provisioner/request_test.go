@@ -7,6 +7,8 @@ import (
 
 	storage "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
 func TestBytesOf(t *testing.T) {
@@ -27,7 +29,7 @@ func TestBytesOf(t *testing.T) {
 func TestClaimOfImpossibleSize(t *testing.T) {
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
 	claim := c.claim(t, "data", "9223372036854775808", thisNode)
-	eventually(t, "the claim says that no volume is so large", func() bool {
+	volumetest.Eventually(t, "the claim says that no volume is so large", func() bool {
 		return strings.Contains(strings.Join(c.events(t, claim), "\n"), "the largest volume has")
 	})
 	if records := c.records(t); len(records) != 0 {

@@ -100,18 +100,6 @@ func (c cluster) claimFrom(t *testing.T, name, size, node string, from *core.Typ
 	return claim
 }
 
-// eventually fails the test unless the condition comes true soon. The time is a
-// bound for slow machines; nothing that passes waits for it.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if condition() {
-			return
-		}
-	}
-	t.Fatalf("not in 20 s: %s", what)
-}
-
 func (c cluster) volumeOf(claim *core.PersistentVolumeClaim) *core.PersistentVolume {
 	v, err := c.CoreV1().PersistentVolumes().Get(context.Background(), "pvc-"+string(claim.UID), meta.GetOptions{})
 	if err != nil {
@@ -136,7 +124,7 @@ func TestClaimLivesAndDies(t *testing.T) {
 	waiting := c.claim(t, "without-a-pod", "8Mi", "")
 	start := time.Now()
 	claim := c.claim(t, "data", "8Mi", thisNode)
-	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
+	volumetest.Eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
 	t.Logf("from claim to volume: %v", time.Since(start))
 
 	v := c.volumeOf(claim)
@@ -157,14 +145,14 @@ func TestClaimLivesAndDies(t *testing.T) {
 	if _, err := c.CoreV1().PersistentVolumes().Update(ctx, v, meta.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the released volume is deleted", func() bool { return c.volumeOf(claim) == nil && len(c.records(t)) == 0 })
+	volumetest.Eventually(t, "the released volume is deleted", func() bool { return c.volumeOf(claim) == nil && len(c.records(t)) == 0 })
 }
 
 func TestRetainedVolumeStays(t *testing.T) {
 	ctx := context.Background()
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
 	keep, remove := c.claim(t, "keep", "8Mi", thisNode), c.claim(t, "remove", "8Mi", thisNode)
-	eventually(t, "both have volumes", func() bool { return c.volumeOf(keep) != nil && c.volumeOf(remove) != nil })
+	volumetest.Eventually(t, "both have volumes", func() bool { return c.volumeOf(keep) != nil && c.volumeOf(remove) != nil })
 	for claim, policy := range map[*core.PersistentVolumeClaim]core.PersistentVolumeReclaimPolicy{
 		keep: core.PersistentVolumeReclaimRetain, remove: core.PersistentVolumeReclaimDelete,
 	} {
@@ -174,7 +162,7 @@ func TestRetainedVolumeStays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "one volume is deleted", func() bool { return c.volumeOf(remove) == nil })
+	volumetest.Eventually(t, "one volume is deleted", func() bool { return c.volumeOf(remove) == nil })
 	if records := c.records(t); len(records) != 1 || records[0].Claim != "default/keep" || c.volumeOf(keep) == nil {
 		t.Errorf("the pool has %+v", records)
 	}
@@ -183,7 +171,7 @@ func TestRetainedVolumeStays(t *testing.T) {
 func TestClaimThatBindsAtOnce(t *testing.T) {
 	c := startCluster(t, storage.VolumeBindingImmediate)
 	large, small := c.claim(t, "too-large", "8Ti", ""), c.claim(t, "data", "8Mi", "")
-	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(small) != nil })
+	volumetest.Eventually(t, "the claim has a volume", func() bool { return c.volumeOf(small) != nil })
 	got, err := c.CoreV1().PersistentVolumeClaims("default").Get(context.Background(), large.Name, meta.GetOptions{})
 	if err != nil || got.Annotations[selectedNode] != "" {
 		t.Errorf("a node without room took the claim: %v (%v)", got.Annotations, err)
@@ -193,7 +181,7 @@ func TestClaimThatBindsAtOnce(t *testing.T) {
 func TestFullNodeGivesTheClaimBack(t *testing.T) {
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
 	claim := c.claim(t, "too-large", "8Ti", thisNode)
-	eventually(t, "the claim is the scheduler's again", func() bool {
+	volumetest.Eventually(t, "the claim is the scheduler's again", func() bool {
 		got, err := c.CoreV1().PersistentVolumeClaims("default").Get(context.Background(), claim.Name, meta.GetOptions{})
 		return err == nil && got.Annotations[selectedNode] == ""
 	})
@@ -206,7 +194,7 @@ func TestFullNodeGivesTheClaimBack(t *testing.T) {
 func (c *cluster) enlargedClaim(t *testing.T, size string) *core.PersistentVolumeClaim {
 	t.Helper()
 	claim := c.claim(t, "data", "8Mi", thisNode)
-	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
+	volumetest.Eventually(t, "the claim has a volume", func() bool { return c.volumeOf(claim) != nil })
 	claim.Spec.VolumeName = c.volumeOf(claim).Name
 	claim.Status.Capacity = core.ResourceList{core.ResourceStorage: resource.MustParse("8Mi")}
 	claim.Spec.Resources.Requests = core.ResourceList{core.ResourceStorage: resource.MustParse(size)}
@@ -221,7 +209,7 @@ func TestClaimGrows(t *testing.T) {
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
 	claims := c.CoreV1().PersistentVolumeClaims("default")
 	claim := c.enlargedClaim(t, "16Mi")
-	eventually(t, "kubelet is asked to enlarge the file system", func() bool {
+	volumetest.Eventually(t, "kubelet is asked to enlarge the file system", func() bool {
 		got, err := claims.Get(ctx, claim.Name, meta.GetOptions{})
 		return err == nil && got.Status.AllocatedResourceStatuses[core.ResourceStorage] == core.PersistentVolumeClaimNodeResizePending
 	})
@@ -239,7 +227,7 @@ func TestClaimCannotGrow(t *testing.T) {
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
 	claims := c.CoreV1().PersistentVolumeClaims("default")
 	claim := c.enlargedClaim(t, "8Ti")
-	eventually(t, "the claim says why it does not grow", func() bool {
+	volumetest.Eventually(t, "the claim says why it does not grow", func() bool {
 		got, err := claims.Get(ctx, claim.Name, meta.GetOptions{})
 		return err == nil && len(got.Status.Conditions) == 1 && got.Status.Conditions[0].Reason == "ResourceExhausted"
 	})
@@ -264,7 +252,7 @@ func TestCapacityIsPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the scheduler can read the node's capacity", func() bool {
+	volumetest.Eventually(t, "the scheduler can read the node's capacity", func() bool {
 		list, err := c.StorageV1().CSIStorageCapacities("kube-system").List(context.Background(), meta.ListOptions{})
 		if err != nil || len(list.Items) != 1 || list.Items[0].StorageClassName != class {
 			return false

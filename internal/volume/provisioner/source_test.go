@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/mainstay-io/mainstay/internal/volume"
+	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
 func TestSourceOf(t *testing.T) {
@@ -123,7 +124,7 @@ func TestClaimGoesWhereItsSnapshotIs(t *testing.T) {
 	claim := c.claimFrom(t, "restored", "64Mi", thisNode, &core.TypedLocalObjectReference{
 		APIGroup: ptr.To(snapshot.GroupName), Kind: "VolumeSnapshot", Name: "s",
 	})
-	eventually(t, "the claim is given to the snapshot's node", func() bool {
+	volumetest.Eventually(t, "the claim is given to the snapshot's node", func() bool {
 		got, err := c.CoreV1().PersistentVolumeClaims("default").Get(ctx, claim.Name, meta.GetOptions{})
 		return err == nil && got.Annotations[selectedNode] == "node-b"
 	})
@@ -136,7 +137,7 @@ func TestClaimGoesWhereItsSnapshotIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.claimFrom(t, "too-late", "64Mi", thisNode, claim.Spec.DataSource)
-	eventually(t, "the claim says that the node has left", func() bool {
+	volumetest.Eventually(t, "the claim says that the node has left", func() bool {
 		events, err := c.CoreV1().Events("default").List(ctx, meta.ListOptions{})
 		if err != nil {
 			return false
@@ -155,13 +156,13 @@ func TestClaimIsCloned(t *testing.T) {
 	ctx := context.Background()
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
 	first := c.claim(t, "data", "8Mi", thisNode)
-	eventually(t, "the claim has a volume", func() bool { return c.volumeOf(first) != nil })
+	volumetest.Eventually(t, "the claim has a volume", func() bool { return c.volumeOf(first) != nil })
 	first.Spec.VolumeName = c.volumeOf(first).Name
 	if _, err := c.CoreV1().PersistentVolumeClaims("default").Update(ctx, first, meta.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	clone := c.claimFrom(t, "clone", "16Mi", thisNode, &core.TypedLocalObjectReference{Kind: "PersistentVolumeClaim", Name: "data"})
-	eventually(t, "the clone has a volume", func() bool { return c.volumeOf(clone) != nil })
+	volumetest.Eventually(t, "the clone has a volume", func() bool { return c.volumeOf(clone) != nil })
 	for _, r := range c.records(t) {
 		if r.Claim == "default/clone" && (r.Source.Volume != c.volumeOf(first).Spec.CSI.VolumeHandle || r.Bytes != 16<<20) {
 			t.Errorf("the clone is %+v", r)

@@ -68,7 +68,7 @@ func (l Ledger) Admit(had, wants Parameters) error {
 	case l.Owed()+share > Promisable:
 		iops, throughput := l.Left()
 		return fmt.Errorf("%w: wanted are %s, %s of what it can do; left are %s or %s a second, %s of %s (it was measured to do %d IOPS or %s a second, and a fifth is never promised)",
-			ErrNoPerformance, wants.describeMinima(), Percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(wholeMebi(throughput)),
+			ErrNoPerformance, wants.describeMinima(), Percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(WholeMebi(throughput)),
 			Percent(max(Promisable-l.Owed(), 0)), Percent(Promisable), l.Envelope.IOPS(), bytesText(l.Envelope.Throughput()))
 	}
 	return nil
@@ -85,8 +85,8 @@ func (l Ledger) Lack(wants Parameters) string {
 	}
 	iops, throughput := l.Left()
 	allIOPS, all := Ledger{Envelope: l.Envelope}.Left()
-	return fmt.Sprintf("%s left of %s, %s asked", wants.describe(iops, wholeMebi(throughput), " or "),
-		wants.describe(allIOPS, wholeMebi(all), " or "), wants.describeMinima())
+	return fmt.Sprintf("%s left of %s, %s asked", wants.describe(iops, WholeMebi(throughput), " or "),
+		wants.describe(allIOPS, WholeMebi(all), " or "), wants.describeMinima())
 }
 
 func (p Parameters) describeMinima() string { return p.describe(p.MinIOPS, p.MinThroughput, " and ") }
@@ -103,8 +103,8 @@ func (p Parameters) describe(iops, throughput int64, conjunction string) string 
 	return strings.Join(parts, conjunction)
 }
 
-// wholeMebi makes a number of bytes easy to read; less than a mebibyte stays.
-func wholeMebi(n int64) int64 {
+// WholeMebi makes a number of bytes easy to read; less than a mebibyte stays.
+func WholeMebi(n int64) int64 {
 	const mebi = 1 << 20
 	if n < mebi {
 		return n

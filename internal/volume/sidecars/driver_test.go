@@ -46,21 +46,10 @@ func (v *vendor) start(t *testing.T) {
 		}
 		v.stop = func() {}
 	}
-	eventually(t, "the driver registers", func() bool {
+	volumetest.Eventually(t, "the driver registers", func() bool {
 		endpoint, err := findEndpoint(ctx, v.registryDir(), v.Name)
 		return err == nil && endpoint == v.Socket()
 	})
-}
-
-// eventually fails the test unless the condition comes true soon.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if condition() {
-			return
-		}
-	}
-	t.Fatalf("not in 20 s: %s", what)
 }
 
 func TestFindEndpoint(t *testing.T) {
@@ -111,7 +100,7 @@ func TestWatch(t *testing.T) {
 	go func() { watched <- d.watch(t.Context(), 20*time.Second) }()
 	v.stop()
 	v.start(t)
-	eventually(t, "the connection is back", func() bool { return d.connection.GetState().String() == "READY" })
+	volumetest.Eventually(t, "the connection is back", func() bool { return d.connection.GetState().String() == "READY" })
 	select {
 	case err := <-watched:
 		t.Fatalf("a driver that came back is given up: %v", err)

@@ -8,6 +8,8 @@ import (
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
 // recorded is which drivers are worked for at the moment, and how often one was
@@ -54,19 +56,19 @@ func TestRunFollows(t *testing.T) {
 	}
 	set(drivers.Update(ctx, csiDriver(driverName, ByEngine), meta.UpdateOptions{}))
 	set(nodes.Update(ctx, csiNode(thisNode, driverName), meta.UpdateOptions{}))
-	eventually(t, "work begins", r.are(1, driverName))
+	volumetest.Eventually(t, "work begins", r.are(1, driverName))
 	without := csiDriver(driverName, ByEngine)
 	without.Spec.AttachRequired = new(bool)
 	set(drivers.Update(ctx, without, meta.UpdateOptions{}))
-	eventually(t, "work begins anew, since the driver has changed", r.are(2, driverName))
+	volumetest.Eventually(t, "work begins anew, since the driver has changed", r.are(2, driverName))
 	set(nodes.Update(ctx, csiNode(thisNode), meta.UpdateOptions{}))
-	eventually(t, "work ends with the registration", r.are(2))
+	volumetest.Eventually(t, "work ends with the registration", r.are(2))
 	set(nodes.Update(ctx, csiNode(thisNode, driverName), meta.UpdateOptions{}))
-	eventually(t, "work begins again", r.are(3, driverName))
+	volumetest.Eventually(t, "work begins again", r.are(3, driverName))
 	set(nil, drivers.Delete(ctx, driverName, meta.DeleteOptions{}))
-	eventually(t, "work ends with the CSIDriver", r.are(3))
+	volumetest.Eventually(t, "work ends with the CSIDriver", r.are(3))
 	set(drivers.Create(ctx, csiDriver(driverName, ByEngine), meta.CreateOptions{}))
-	eventually(t, "work begins with a new one", r.are(4, driverName))
+	volumetest.Eventually(t, "work begins with a new one", r.are(4, driverName))
 	stop()
 	if err := <-ended; err != nil || !r.are(4)() {
 		t.Errorf("run ended with %v, and works for %v", err, r.now)

@@ -17,6 +17,8 @@ import (
 	clientfeaturestesting "k8s.io/client-go/features/testing"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/utils/ptr"
+
+	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
 )
 
 // cluster is client-go's in-memory API, with this package on a real driver. What
@@ -82,7 +84,7 @@ func (c cluster) claim(t *testing.T, name string) *core.PersistentVolume {
 
 func (c cluster) volumeOf(t *testing.T, claim string) (volume *core.PersistentVolume) {
 	t.Helper()
-	eventually(t, "the claim "+claim+" has a volume", func() (found bool) {
+	volumetest.Eventually(t, "the claim "+claim+" has a volume", func() (found bool) {
 		var err error
 		volume, err = c.CoreV1().PersistentVolumes().Get(t.Context(), "pvc-uid-"+claim, meta.GetOptions{})
 		return err == nil
@@ -134,12 +136,12 @@ func TestLife(t *testing.T) {
 		if _, err := c.CoreV1().PersistentVolumes().UpdateStatus(t.Context(), released, meta.UpdateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "its data is gone", func() bool { return !c.has(volume, "data") })
+		volumetest.Eventually(t, "its data is gone", func() bool { return !c.has(volume, "data") })
 	})
 }
 
 func (c cluster) tryCapacity(t *testing.T) {
-	eventually(t, "the scheduler knows", func() bool {
+	volumetest.Eventually(t, "the scheduler knows", func() bool {
 		told, err := c.StorageV1().CSIStorageCapacities("kube-system").List(t.Context(), meta.ListOptions{})
 		return err == nil && len(told.Items) == 1 && told.Items[0].StorageClassName == "disk" &&
 			told.Items[0].NodeTopology.MatchLabels[c.vendor.TopologyKey()] == thisNode &&
@@ -158,7 +160,7 @@ func (c cluster) tryAttach(t *testing.T, volume *core.PersistentVolume) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is attached", func() bool {
+	volumetest.Eventually(t, "it is attached", func() bool {
 		attachment, err := attachments.Get(t.Context(), "attachment", meta.GetOptions{})
 		return err == nil && attachment.Status.Attached && attachment.Status.AttachmentMetadata["attached-to"] == thisNode && c.has(volume, "attached")
 	})
@@ -196,14 +198,14 @@ func (c cluster) tryResize(t *testing.T, volume *core.PersistentVolume) {
 		t.Fatal(err)
 	}
 	c.change(t, "3", func(claim *core.PersistentVolumeClaim) { claim.Spec.Resources.Requests = size("2Gi") })
-	eventually(t, "the volume has grown, and kubelet is asked to go on", func() bool {
+	volumetest.Eventually(t, "the volume has grown, and kubelet is asked to go on", func() bool {
 		now, err := c.CoreV1().PersistentVolumes().Get(t.Context(), volume.Name, meta.GetOptions{})
 		claim, asked := c.CoreV1().PersistentVolumeClaims("default").Get(t.Context(), "data", meta.GetOptions{})
 		return err == nil && asked == nil && now.Spec.Capacity.Storage().Cmp(resource.MustParse("2Gi")) == 0 &&
 			claim.Status.AllocatedResourceStatuses[core.ResourceStorage] == core.PersistentVolumeClaimNodeResizePending
 	})
 	c.change(t, "4", func(claim *core.PersistentVolumeClaim) { claim.Spec.VolumeAttributesClassName = ptr.To("fast") })
-	eventually(t, "it has its class", func() bool {
+	volumetest.Eventually(t, "it has its class", func() bool {
 		claim, err := c.CoreV1().PersistentVolumeClaims("default").Get(t.Context(), "data", meta.GetOptions{})
 		return err == nil && ptr.Deref(claim.Status.CurrentVolumeAttributesClassName, "") == "fast" && c.has(volume, "parameters")
 	})
@@ -226,7 +228,7 @@ func (c cluster) trySnapshot(t *testing.T, volume *core.PersistentVolume) {
 	}, meta.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the snapshot is ready", func() bool {
+	volumetest.Eventually(t, "the snapshot is ready", func() bool {
 		content, err := contents.Get(t.Context(), "content", meta.GetOptions{})
 		return err == nil && content.Status != nil && ptr.Deref(content.Status.ReadyToUse, false)
 	})

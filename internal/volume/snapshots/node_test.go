@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	groupsnapshot "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumegroupsnapshot/v1"
 	snapshot "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
@@ -91,17 +90,6 @@ func serveKinds(api *fake.Clientset, withGroups bool) *atomic.Bool {
 	return groups
 }
 
-// eventually fails the test unless the condition comes true soon.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if condition() {
-			return
-		}
-	}
-	t.Fatalf("not in 20 s: %s", what)
-}
-
 // content is as upstream's controller makes it, of a volume.
 func (n node) content(t *testing.T, name, volumeHandle string) {
 	t.Helper()
@@ -136,8 +124,8 @@ func TestUnlabelledContentIsTaken(t *testing.T) {
 	}
 	n.content(t, "elsewhere", "of-another-node")
 	n.content(t, "here", "v")
-	eventually(t, "the content is this node's", func() bool { return n.labelOf("here") == thisNode })
-	eventually(t, "the snapshot is taken", func() bool {
+	volumetest.Eventually(t, "the content is this node's", func() bool { return n.labelOf("here") == thisNode })
+	volumetest.Eventually(t, "the snapshot is taken", func() bool {
 		taken, err := n.pool.ListSnapshots()
 		return err == nil && len(taken) == 1 && taken[0].Volume == "v"
 	})
@@ -155,7 +143,7 @@ func TestUnlabelledGroupIsTaken(t *testing.T) {
 func TestNodeWithoutGroups(t *testing.T) {
 	n := startNode(t, false)
 	n.content(t, "here", "v")
-	eventually(t, "the content is this node's", func() bool { return n.labelOf("here") == thisNode })
+	volumetest.Eventually(t, "the content is this node's", func() bool { return n.labelOf("here") == thisNode })
 	for _, action := range n.Actions() {
 		if strings.Contains(action.GetResource().Group, "group") {
 			t.Errorf("the API was asked to %s %s, which it does not know", action.GetVerb(), action.GetResource())
@@ -187,7 +175,7 @@ func (n node) takeGroup(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the group is taken", func() bool {
+	volumetest.Eventually(t, "the group is taken", func() bool {
 		members, err := n.pool.GetGroup("groupsnapshot-uid-of-group")
 		return err == nil && len(members) == 1 && members[0].Volume == "v"
 	})
