@@ -96,10 +96,13 @@ func (a EtcdAccess) identify(ctx context.Context) (empty bool, record []byte, er
 	if err != nil {
 		return false, nil, err
 	}
-	if _, err := a.answering(ctx); err != nil {
+	server, err := a.answering(ctx)
+	if err != nil {
 		return false, nil, fmt.Errorf("%w; start it, or correct --etcd-servers and the certificates", err)
 	}
-	client, err := clientv3.New(clientv3.Config{Endpoints: a.Servers, TLS: config, Logger: zap.NewNop()})
+	// That server alone: a client that is closed while it still connects to others
+	// makes gRPC write warnings to the user's terminal.
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{server}, TLS: config, Logger: zap.NewNop()})
 	if err != nil {
 		return false, nil, err
 	}
