@@ -2,6 +2,7 @@ package sidecars
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -166,17 +167,13 @@ func (c cluster) tryAttach(t *testing.T, volume *core.PersistentVolume) {
 	})
 }
 
-// change changes the claim "data", as kubectl would.
-func (c cluster) change(t *testing.T, version string, change func(*core.PersistentVolumeClaim)) {
+// change changes the claim "data" by a merge patch, so that nothing which others
+// write meanwhile is lost. Controllers look at what has another version.
+func (c cluster) change(t *testing.T, version, patch string) {
 	t.Helper()
-	claims := c.CoreV1().PersistentVolumeClaims("default")
-	claim, err := claims.Get(t.Context(), "data", meta.GetOptions{})
+	patch = fmt.Sprintf(`{"metadata":{"resourceVersion":%q},%s}`, version, patch)
+	_, err := c.CoreV1().PersistentVolumeClaims("default").Patch(t.Context(), "data", types.MergePatchType, []byte(patch), meta.PatchOptions{})
 	if err != nil {
-		t.Fatal(err)
-	}
-	change(claim)
-	claim.ResourceVersion = version
-	if _, err := claims.Update(t.Context(), claim, meta.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -184,10 +181,7 @@ func (c cluster) change(t *testing.T, version string, change func(*core.Persiste
 // tryResize does one thing after the other: the in-memory API lets two that write
 // at the same time overwrite each other.
 func (c cluster) tryResize(t *testing.T, volume *core.PersistentVolume) {
-	c.change(t, "2", func(claim *core.PersistentVolumeClaim) {
-		claim.Spec.VolumeName = volume.Name
-		claim.Status = core.PersistentVolumeClaimStatus{Phase: core.ClaimBound, Capacity: size("1Gi")}
-	})
+	c.change(t, "2", fmt.Sprintf(`"spec":{"volumeName":%q},"status":{"phase":"Bound","capacity":{"storage":"1Gi"}}`, volume.Name))
 	bound, err := c.CoreV1().PersistentVolumes().Get(t.Context(), volume.Name, meta.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -197,14 +191,14 @@ func (c cluster) tryResize(t *testing.T, volume *core.PersistentVolume) {
 	if _, err := c.CoreV1().PersistentVolumes().Update(t.Context(), bound, meta.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	c.change(t, "3", func(claim *core.PersistentVolumeClaim) { claim.Spec.Resources.Requests = size("2Gi") })
+	c.change(t, "3", `"spec":{"resources":{"requests":{"storage":"2Gi"}}}`)
 	volumetest.Eventually(t, "the volume has grown, and kubelet is asked to go on", func() bool {
 		now, err := c.CoreV1().PersistentVolumes().Get(t.Context(), volume.Name, meta.GetOptions{})
 		claim, asked := c.CoreV1().PersistentVolumeClaims("default").Get(t.Context(), "data", meta.GetOptions{})
 		return err == nil && asked == nil && now.Spec.Capacity.Storage().Cmp(resource.MustParse("2Gi")) == 0 &&
 			claim.Status.AllocatedResourceStatuses[core.ResourceStorage] == core.PersistentVolumeClaimNodeResizePending
 	})
-	c.change(t, "4", func(claim *core.PersistentVolumeClaim) { claim.Spec.VolumeAttributesClassName = ptr.To("fast") })
+	c.change(t, "4", `"spec":{"volumeAttributesClassName":"fast"}`)
 	volumetest.Eventually(t, "it has its class", func() bool {
 		claim, err := c.CoreV1().PersistentVolumeClaims("default").Get(t.Context(), "data", meta.GetOptions{})
 		return err == nil && ptr.Deref(claim.Status.CurrentVolumeAttributesClassName, "") == "fast" && c.has(volume, "parameters")
