@@ -18,7 +18,9 @@ type record struct {
 	undisturbed float64
 	could       Flow
 	// lacked is how long ago the volume lacked what it was promised.
-	lacked      time.Duration
+	lacked time.Duration
+	// starves is for how long a request has waited, and none has ended.
+	starves     time.Duration
 	iops, bytes debt
 }
 
@@ -31,6 +33,9 @@ const enough = 0.010 // seconds
 
 func (r *record) observe(elapsed time.Duration, v Observed) {
 	r.lacked += elapsed
+	if r.starves += elapsed; v.Requests > 0 || !v.Waiting {
+		r.starves = 0
+	}
 	keep := math.Exp2(-elapsed.Seconds() / memory.Seconds())
 	r.requests = r.requests*keep + v.Requests
 	r.seconds = r.seconds*keep + v.Took.Seconds()
@@ -55,6 +60,9 @@ const (
 	// asking is how busy a volume is at least whose application waits for it, and not
 	// for something else.
 	asking = 0.25
+	// A volume starves that has waited for so many times as long as a request takes
+	// undisturbed, and no less than for a hiccup, and none has ended.
+	starving, hiccup = 100, 0.06 // seconds
 )
 
 // learn takes what requests take now for undisturbed while others take no more
@@ -95,10 +103,13 @@ func sure(others float64, better bool) float64 {
 
 // room is by which part of what they take undisturbed the volume's requests may
 // take longer, as far as is known. Less than zero: it lacks. Nothing is known
-// before there was a moment without neighbours: then they are held back for one.
+// before there was a moment without neighbours: then they are held back for one, as
+// far as they can be, and so they are for one that starves.
 func (r *record) room(promised Parameters, e Envelope) float64 {
 	now := r.latency()
 	switch {
+	case r.starves.Seconds() >= max(starving*r.undisturbed, hiccup):
+		return math.Inf(-1)
 	case now == 0, r.secured(promised, e):
 		return math.Inf(1)
 	case r.undisturbed == 0:
