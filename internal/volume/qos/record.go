@@ -41,7 +41,7 @@ func (r *record) observe(elapsed time.Duration, v Observed) {
 	r.seconds = r.seconds*keep + v.Took.Seconds()
 	r.did.IOPS = r.did.IOPS*keep + v.Done.IOPS*(1-keep)
 	r.did.Throughput = r.did.Throughput*keep + v.Done.Throughput*(1-keep)
-	r.busy = r.busy*keep + v.Took.Seconds()/elapsed.Seconds()*(1-keep)
+	r.busy = r.busy*keep + v.Took.Seconds()/max(elapsed, time.Microsecond).Seconds()*(1-keep)
 	r.iops.add(elapsed, v.Done.IOPS, v.Parameters.MaxIOPS)
 	r.bytes.add(elapsed, v.Done.Throughput, v.Parameters.MaxThroughput)
 }
@@ -60,6 +60,8 @@ const (
 	// asking is how busy a volume is at least whose application waits for it, and not
 	// for something else.
 	asking = 0.25
+	// aim is the part of its promise that it is brought to: rates swing.
+	aim = 1.03
 	// A volume starves that has waited for so many times as long as a request takes
 	// undisturbed, and no less than for a hiccup, and none has ended.
 	starving, hiccup = 100, 0.06 // seconds
@@ -121,10 +123,10 @@ func (r *record) room(promised Parameters, e Envelope) float64 {
 	if has < 1 && met(alone, promised, e, 1) {
 		room = slowShort - slowed
 	}
-	if has < 1 && r.busy >= asking && met(r.could, promised, e, 1) {
+	if r.busy >= asking && met(r.could, promised, e, 1) {
 		// Whatever keeps it from its promise, it was not there without neighbours: the
 		// processor's time, for one, of which each request needs some.
-		room = min(room, has-1)
+		room = min(room, has-aim)
 	}
 	return room
 }
