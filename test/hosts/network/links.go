@@ -1,0 +1,53 @@
+package network
+
+import "fmt"
+
+// Cut cuts the way from one host to another, as a switch that has a fault: what the
+// first sends does not reach the second. nil is the machine that the hosts run on.
+// The opposite way stays open. It stays cut when a host loses its power.
+func (n *Network) Cut(from, to *Host) error {
+	return n.rule(fmt.Sprintf("add element bridge faults cut { %d . %d }", group(from), group(to)))
+}
+
+// Mend opens a way that was cut.
+func (n *Network) Mend(from, to *Host) error {
+	pair := fmt.Sprintf("element bridge faults cut { %d . %d }", group(from), group(to))
+	return n.rule("add " + pair + "\ndelete " + pair) // it is no error if it was open
+}
+
+// MendAll opens all ways that were cut.
+func (n *Network) MendAll() error { return n.rule("flush set bridge faults cut") }
+
+// Isolate cuts both ways between a host and everybody else, the machine included:
+// its cable is pulled.
+func (n *Network) Isolate(h *Host) error { return n.Partition([]*Host{h}) }
+
+// Partition cuts both ways between a side and all that are not in it. nil, the
+// machine, may be in it.
+func (n *Network) Partition(side []*Host) error {
+	inside := map[int]bool{}
+	for _, h := range side {
+		inside[group(h)] = true
+	}
+	changes := ""
+	for _, a := range append([]*Host{nil}, n.Hosts...) {
+		for _, b := range append([]*Host{nil}, n.Hosts...) {
+			if inside[group(a)] != inside[group(b)] {
+				changes += fmt.Sprintf("add element bridge faults cut { %d . %d }\n", group(a), group(b))
+			}
+		}
+	}
+	return n.rule(changes)
+}
+
+// rule changes the rules of the switch, all or nothing.
+func (n *Network) rule(change string) error {
+	return runWith(change, "nsenter", "--net=/run/netns/"+n.switchName(), "nft", "-f", "-")
+}
+
+func group(h *Host) int {
+	if h == nil {
+		return machinesGroup
+	}
+	return h.Index
+}
