@@ -91,3 +91,26 @@ func (h *Host) connect() error {
 }
 
 func (h *Host) dir() string { return filepath.Join(h.network.dir(), h.Name()) }
+
+// Network is the one that the host is in.
+func (h *Host) Network() *Network { return h.network }
+
+// State tells people how the host is: a word or two.
+func (h *Host) State() []string {
+	if !h.On() {
+		return []string{"off"}
+	}
+	state := []string{"on"}
+	if group, err := h.v2Group(); err == nil {
+		if frozen, err := os.ReadFile(filepath.Join(group, "cgroup.freeze")); err == nil && string(frozen) == "1\n" {
+			state = []string{"paused"}
+		}
+	}
+	if exists(h.filler()) {
+		state = append(state, "disk full")
+	}
+	if h.slowed() {
+		state = append(state, "bad cable")
+	}
+	return state
+}

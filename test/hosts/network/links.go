@@ -1,6 +1,10 @@
 package network
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+)
 
 // Cut cuts the way from one host to another, as a switch that has a fault: what the
 // first sends does not reach the second. nil is the machine that the hosts run on.
@@ -38,6 +42,35 @@ func (n *Network) Partition(side []*Host) error {
 		}
 	}
 	return n.rule(changes)
+}
+
+// Cuts lists the ways that are cut: from whom to whom.
+func (n *Network) Cuts() (cuts [][2]*Host, err error) {
+	command := exec.Command("nsenter", "--net=/run/netns/"+n.switchName(), "nft", "--json", "list", "set", "bridge", "faults", "cut")
+	output, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask the switch what is cut: %w", err)
+	}
+	var answer struct {
+		Nftables []struct {
+			Set struct {
+				Elem []struct{ Concat [2]int }
+			}
+		}
+	}
+	if err := json.Unmarshal(output, &answer); err != nil {
+		return nil, fmt.Errorf("what nft says of the switch: %w", err)
+	}
+	hosts := map[int]*Host{}
+	for _, h := range n.Hosts {
+		hosts[group(h)] = h
+	}
+	for _, part := range answer.Nftables {
+		for _, element := range part.Set.Elem {
+			cuts = append(cuts, [2]*Host{hosts[element.Concat[0]], hosts[element.Concat[1]]})
+		}
+	}
+	return cuts, nil
 }
 
 // rule changes the rules of the switch, all or nothing.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,16 +43,21 @@ func (h *Host) Resume() error {
 }
 
 func (h *Host) freeze(value string) (group string, err error) {
+	group, err = h.v2Group()
+	if err != nil {
+		return "", err
+	}
+	return group, writeGroup(group, "cgroup.freeze", value)
+}
+
+// v2Group is the host's cgroup of version 2, which all its processes are below.
+func (h *Host) v2Group() (string, error) {
 	trees, err := hierarchies()
 	if err != nil {
 		return "", err
 	}
-	for _, tree := range trees {
-		if tree.v2 {
-			group = filepath.Join(tree.mountpoint, h.Name())
-		}
-	}
-	return group, writeGroup(group, "cgroup.freeze", value)
+	tree := trees[slices.IndexFunc(trees, func(tree hierarchy) bool { return tree.v2 })] // there is one
+	return filepath.Join(tree.mountpoint, h.Name()), nil
 }
 
 // silence adds the host to those whose ports carry nothing, or deletes it there.

@@ -64,13 +64,17 @@ func (h *Host) Slow(delay time.Duration, loss float64) (*Wire, error) {
 // Speed gives the host its good cable back; a Wire's Run then ends.
 func (h *Host) Speed() error {
 	inSwitch := "ip -n " + h.network.switchName()
-	if run(inSwitch+" link show "+h.port()+"-a") != nil {
+	if !h.slowed() {
 		return nil
 	}
 	if err := run(inSwitch + " link delete " + h.port() + "-a"); err != nil {
 		return err
 	}
 	return run(inSwitch + " link set " + h.port() + " master " + bridge)
+}
+
+func (h *Host) slowed() bool {
+	return run("ip -n "+h.network.switchName()+" link show "+h.port()+"-a") == nil
 }
 
 // openDevice opens a socket for all frames that come in at a device.
