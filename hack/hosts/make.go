@@ -69,7 +69,7 @@ func explain(n *network.Network) {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", row[0], self(row[1]), row[2])
 	}
-	table.Flush()
+	_ = table.Flush() // to whoever asked
 }
 
 func listCommand() *cobra.Command {
@@ -93,7 +93,7 @@ func show(n *network.Network) {
 	for _, h := range n.Hosts {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Name(), h.IP(), strings.Join(h.State(), ", "), h.DataDir())
 	}
-	table.Flush()
+	_ = table.Flush() // to whoever asked
 	cuts, err := n.Cuts()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hosts:", err)

@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mainstay-io/mainstay/test/hosts"
 	"github.com/mainstay-io/mainstay/test/hosts/network"
@@ -33,8 +36,10 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Up(t)
-	waitReady(t, h, "web", 3)
-	if content := h.Kubectl(t, "exec", "web-0", "--", "cat", "/data/synced"); content != "synced\n" {
-		t.Errorf("what was synced is %q", content)
-	}
+	hosts.Eventually(t, 60*time.Second, func(context.Context) error {
+		if said, err := h.Command("kubectl", "exec", "web-0", "--", "cat", "/data/synced").CombinedOutput(); err != nil || string(said) != "synced\n" {
+			return fmt.Errorf("what was synced is %q (%v)", said, err)
+		}
+		return nil
+	})
 }

@@ -16,10 +16,10 @@ func (h *Host) namespaces() string { return filepath.Join(h.dir(), "namespaces")
 var namespaceKinds = []string{"mount", "cgroup", "uts"}
 
 var (
-	//go:embed boot.sh
+	//go:embed boot.sh.tmpl
 	bootScript string
 	boots      = template.Must(template.New("boot").Parse(bootScript))
-	//go:embed enter.sh
+	//go:embed enter.sh.tmpl
 	enterScript string
 	enters      = template.Must(template.New("enter").Parse(enterScript))
 )
