@@ -49,7 +49,7 @@ func (d *Device) open() (err error) {
 		return err
 	}
 	d.server, err = fusefs.Mount(d.dir, &root{file: &file{session: d.session}}, &fusefs.Options{MountOptions: fuse.MountOptions{
-		DirectMountStrict: true, MaxWrite: 1 << 20, FsName: "netdisk", Name: "netdisk",
+		DirectMountStrict: true, MaxWrite: 1 << 19, FsName: "netdisk", Name: "netdisk",
 	}})
 	if err != nil {
 		return fmt.Errorf("mount the file of disk %s: %w", d.session.writer.Disk, err)

@@ -103,7 +103,7 @@ var capability = &csi.VolumeCapability{
 func (r *rig) create(t *testing.T) {
 	t.Helper()
 	_, err := csi.NewControllerClient(r.dial(t, r.Hosts[0])).CreateVolume(t.Context(), &csi.CreateVolumeRequest{
-		Name: disk, VolumeCapabilities: []*csi.VolumeCapability{capability}, CapacityRange: &csi.CapacityRange{RequiredBytes: 200 << 20},
+		Name: disk, VolumeCapabilities: []*csi.VolumeCapability{capability}, CapacityRange: &csi.CapacityRange{RequiredBytes: 400 << 20},
 	})
 	must(t, err)
 }
@@ -127,8 +127,8 @@ func (r *rig) detach(t *testing.T, by, from *network.Host) {
 
 func staging(h *network.Host) string { return filepath.Join(h.DataDir(), "staging") }
 
-// volume is where a pod would have it.
-func volume(h *network.Host) string { return filepath.Join(h.DataDir(), "volume") }
+// volume is where a pod would have it, on each host: PostgreSQL's user may go there.
+const volume = "/run/volume"
 
 // mount attaches, stages and publishes.
 func (r *rig) mount(t *testing.T, h *network.Host) {
@@ -141,7 +141,7 @@ func (r *rig) mount(t *testing.T, h *network.Host) {
 	})
 	must(t, err)
 	_, err = node.NodePublishVolume(t.Context(), &csi.NodePublishVolumeRequest{
-		VolumeId: disk, PublishContext: publishContext, StagingTargetPath: staging(h), TargetPath: volume(h), VolumeCapability: capability,
+		VolumeId: disk, PublishContext: publishContext, StagingTargetPath: staging(h), TargetPath: volume, VolumeCapability: capability,
 	})
 	must(t, err)
 }
@@ -149,7 +149,7 @@ func (r *rig) mount(t *testing.T, h *network.Host) {
 func (r *rig) unmount(t *testing.T, h *network.Host) {
 	t.Helper()
 	node := csi.NewNodeClient(r.dial(t, h))
-	_, err := node.NodeUnpublishVolume(t.Context(), &csi.NodeUnpublishVolumeRequest{VolumeId: disk, TargetPath: volume(h)})
+	_, err := node.NodeUnpublishVolume(t.Context(), &csi.NodeUnpublishVolumeRequest{VolumeId: disk, TargetPath: volume})
 	must(t, err)
 	_, err = node.NodeUnstageVolume(t.Context(), &csi.NodeUnstageVolumeRequest{VolumeId: disk, StagingTargetPath: staging(h)})
 	must(t, err)
@@ -164,7 +164,7 @@ func (r *rig) record(t *testing.T) []netdisk.Event {
 
 // shell runs a script in the volume.
 func shell(h *network.Host, script string) (string, error) {
-	text, err := h.Run("sh", "-ec", "cd "+volume(h)+"\n"+script).CombinedOutput()
+	text, err := h.Run("sh", "-ec", "cd "+volume+"\n"+script).CombinedOutput()
 	return strings.TrimSpace(string(text)), err
 }
 

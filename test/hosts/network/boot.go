@@ -13,7 +13,7 @@ import (
 // namespace is kept by `ip netns`.
 func (h *Host) namespaces() string { return filepath.Join(h.dir(), "namespaces") }
 
-var namespaceKinds = []string{"mount", "cgroup", "uts"}
+var namespaceKinds = []string{"mount", "cgroup", "uts", "ipc"}
 
 var (
 	//go:embed boot.sh.tmpl

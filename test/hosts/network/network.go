@@ -1,7 +1,7 @@
 // Package network makes several machines on one kernel, and breaks them.
 //
-// A Host has its own network namespace, mount namespace, cgroup namespace and host
-// name, a cgroup that holds everything that was ever started on it, and a disk. What
+// A Host has namespaces of its own for its network, mounts, cgroups, name and shared
+// memory, a cgroup that holds everything that was ever started on it, and a disk. What
 // runs on it sees a machine of its own; users, process IDs, loop devices and the
 // kernel's clock are those of the real machine.
 //
