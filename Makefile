@@ -99,8 +99,8 @@ generate: ## make what is made of the comments in api/
 	install -D -m 644 -t $(INTO)/internal/volume/snapshots/crd "$$(go list -m -f '{{.Dir}}' github.com/kubernetes-csi/external-snapshotter/client/v8)"/config/crd/*snapshot*.yaml
 
 .PHONY: sim
-sim: ## run random histories of sets: make sim SEEDS=100000
-	go test -vet=off -count=1 -timeout=0 -run TestWalks ./internal/petset -args -seeds $(or $(SEEDS),20000) -seed $(or $(SEED),1)
+sim: ## run random histories of sets, and of clusters that fence: make sim SEEDS=100000
+	go test -vet=off -count=1 -timeout=0 -run 'TestWalks|TestSimulation' ./internal/petset ./internal/fence -args -seeds $(or $(SEEDS),20000) -seed $(or $(SEED),1)
 
 .PHONY: bench
 bench: packages build ## measure speed and memory, against yardsticks of the same run
