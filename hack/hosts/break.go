@@ -170,3 +170,32 @@ func wire() *cobra.Command {
 	flags(command, &delay, &loss)
 	return command
 }
+
+func clock() *cobra.Command {
+	return &cobra.Command{
+		Use: "clock HOST AHEAD", Short: "Step the wall clock of what runs on a host now; 0s sets it right",
+		Long: "Step the wall clock of what runs on a host now, from this machine's: 1h, -90s.\n" +
+			"0s sets it right. What is started later has this machine's time.",
+		Example: "  hosts clock host-1 1h\n  hosts clock host-1 -- -90s",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, arguments []string) error {
+			ahead, err := time.ParseDuration(arguments[1])
+			if err != nil {
+				return fmt.Errorf("%q is no duration such as 1h or -90s", arguments[1])
+			}
+			n, err := opened()
+			if err != nil {
+				return err
+			}
+			h, err := n.Host(arguments[0])
+			if err != nil {
+				return err
+			}
+			if err := h.StepClock(ahead); err != nil {
+				return err
+			}
+			fmt.Printf("for what runs on %s it is %s\n", h.Name(), time.Now().Add(ahead).Format(time.DateTime))
+			return nil
+		},
+	}
+}

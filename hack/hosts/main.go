@@ -26,13 +26,13 @@ func main() {
 		Use:   "hosts",
 		Short: "Several machines on this one, and what breaks them",
 		Long: "Several machines on this one, and what breaks them.\n\n" +
-			"Each has a network, mounts, cgroups and a disk of its own. Processes and the clock are\n" +
-			"this machine's. A HOST is host-1, host-2 and so on; \"machine\" is this machine.",
+			"Each has a network, mounts, cgroups and a disk of its own; process IDs and loop devices\n" +
+			"are this machine's. A HOST is host-1, host-2 and so on; \"machine\" is this machine.",
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	command.AddCommand(
 		makeCommand(), listCommand(), enterCommand(), removeCommand(),
-		powerOff(), powerOn(), pause(), resume(), cut(), mend(), isolate(), slow(), wire(), speed(), fillDisk(), freeDisk(),
+		powerOff(), powerOn(), pause(), resume(), cut(), mend(), isolate(), slow(), wire(), speed(), clock(), fillDisk(), freeDisk(),
 	)
 	command.PersistentFlags().StringVar(&name, "network", defaultName, "name of the hosts, for a second network beside the first")
 	command.CompletionOptions.DisableDefaultCmd = true

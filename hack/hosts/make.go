@@ -60,6 +60,7 @@ func explain(n *network.Network) {
 		{"pull its cable", "isolate " + first, "mend"},
 		{"cut one way from another", "cut --one-way " + first + " " + last, "mend"},
 		{"delay its packets", "slow --delay 50ms " + first, "speed " + first},
+		{"step the clock of what runs there", "clock " + first + " 1h", "clock " + first + " 0s"},
 		{"fill its disk", "fill-disk " + first, "free-disk " + first},
 		{"see how they are", "list", ""},
 		{"remove all of it, disks included", "remove", ""},

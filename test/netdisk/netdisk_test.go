@@ -40,8 +40,7 @@ func TestOneNodeAfterTheOther(t *testing.T) {
 	})
 
 	t.Run("the server is killed", func(t *testing.T) {
-		r.killServer()
-		r.startServer(t)
+		r.server.Restart(t)
 		mustShell(t, one, "echo third >>notes; sync notes; echo 3 >/proc/sys/vm/drop_caches")
 		if notes := mustShell(t, one, "cat notes"); notes != "first\nsecond\nthird" {
 			t.Errorf("the notes are %q", notes)
@@ -62,7 +61,7 @@ func TestOneNodeAfterTheOther(t *testing.T) {
 		if notes := mustShell(t, two, "echo 3 >/proc/sys/vm/drop_caches; cat notes"); notes != "first\nsecond\nthird\nfourth" {
 			t.Errorf("after a late write the notes are %q", notes)
 		}
-		late := netdisk.Late(r.record(t))
+		late := netdisk.Late(r.server.Record(t))
 		if len(late) == 0 || late[0].Node != one.Name() || late[0].Epoch != 1 {
 			t.Errorf("late are %+v", late)
 		}
@@ -80,7 +79,7 @@ func TestOneNodeAfterTheOther(t *testing.T) {
 	})
 
 	var story []string
-	for _, e := range r.record(t) {
+	for _, e := range r.server.Record(t) {
 		if e.Kind == netdisk.Attach || e.Kind == netdisk.Detach {
 			force := ""
 			if e.InUse {
@@ -106,5 +105,5 @@ func TestOneNodeAfterTheOther(t *testing.T) {
 		}
 	})
 
-	judge(t, r)
+	r.server.Record(t)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/mainstay-io/mainstay/test/hosts/network"
 	"github.com/mainstay-io/mainstay/test/netdisk"
+	"github.com/mainstay-io/mainstay/test/netdisk/netdisktest"
 )
 
 const disk = "pvc-1"
@@ -23,10 +23,7 @@ const disk = "pvc-1"
 // rig is two hosts with a driver each, and the disk server outside of them.
 type rig struct {
 	*network.Network
-	program string
-	dir     string // the server's
-	address string
-	server  *exec.Cmd
+	server *netdisktest.Server
 }
 
 func newRig(t *testing.T) *rig {
@@ -34,62 +31,26 @@ func newRig(t *testing.T) *rig {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it makes network namespaces")
 	}
-	r := &rig{program: filepath.Join(t.TempDir(), "netdisk"), dir: t.TempDir()}
-	build := exec.Command("go", "build", "-o", r.program, "./serve")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, output)
-	}
-	var err error
-	r.Network, err = network.New("disks", 249, network.Options{Hosts: 2, DiskBytes: 64 << 20})
+	n, err := network.New("disks", 249, network.Options{Hosts: 2, DiskBytes: 64 << 20})
 	must(t, err)
-	t.Cleanup(func() { must(t, r.Remove()) })
-	r.address = r.Machine().String() + ":7000"
-	r.startServer(t)
-	t.Cleanup(func() { r.killServer() })
+	t.Cleanup(func() { must(t, n.Remove()) })
+	r := &rig{n, netdisktest.Start(t, n)}
 	for _, h := range r.Hosts {
-		r.startDriver(t, h)
+		r.server.StartDriver(t, h, kubeletDir(h), 4*time.Second)
+		soon(t, func() error {
+			_, err := csi.NewIdentityClient(r.dial(t, h)).Probe(t.Context(), &csi.ProbeRequest{})
+			return err
+		})
 	}
 	return r
 }
 
-func (r *rig) startServer(t *testing.T) {
-	t.Helper()
-	r.server = exec.Command(r.program, "server", "--listen", r.address, "--dir", r.dir)
-	r.server.Stderr = os.Stderr
-	must(t, r.server.Start())
-}
-
-func (r *rig) killServer() {
-	_ = r.server.Process.Kill()
-	_ = r.server.Wait()
-}
-
-func (r *rig) driver(h *network.Host) netdisk.Driver {
-	return netdisk.Driver{Name: "netdisk.mainstay.dev", KubeletDir: filepath.Join(h.DataDir(), "kubelet")}
-}
-
-// startDriver starts the driver of a host, and returns when it answers.
-func (r *rig) startDriver(t *testing.T, h *network.Host) *exec.Cmd {
-	t.Helper()
-	command := h.Run(r.program, "driver", "--node-name", h.Name(), "--server", r.address,
-		"--kubelet-dir", r.driver(h).KubeletDir, "--patience", "4s")
-	command.Stderr = os.Stderr
-	must(t, command.Start())
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-	})
-	soon(t, func() error {
-		_, err := csi.NewIdentityClient(r.dial(t, h)).Probe(t.Context(), &csi.ProbeRequest{})
-		return err
-	})
-	return command
-}
+func kubeletDir(h *network.Host) string { return filepath.Join(h.DataDir(), "kubelet") }
 
 func (r *rig) dial(t *testing.T, h *network.Host) *grpc.ClientConn {
 	t.Helper()
-	connection, err := grpc.NewClient("unix://"+r.driver(h).Plugin().Socket(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	socket := netdisk.Driver{Name: netdisktest.DriverName, KubeletDir: kubeletDir(h)}.Plugin().Socket()
+	connection, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	must(t, err)
 	t.Cleanup(func() { connection.Close() })
 	return connection
@@ -153,13 +114,6 @@ func (r *rig) unmount(t *testing.T, h *network.Host) {
 	must(t, err)
 	_, err = node.NodeUnstageVolume(t.Context(), &csi.NodeUnstageVolumeRequest{VolumeId: disk, StagingTargetPath: staging(h)})
 	must(t, err)
-}
-
-func (r *rig) record(t *testing.T) []netdisk.Event {
-	t.Helper()
-	events, err := netdisk.ReadRecord(netdisk.RecordFile(r.dir))
-	must(t, err)
-	return events
 }
 
 // shell runs a script in the volume.

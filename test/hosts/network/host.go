@@ -101,10 +101,8 @@ func (h *Host) State() []string {
 		return []string{"off"}
 	}
 	state := []string{"on"}
-	if group, err := h.v2Group(); err == nil {
-		if frozen, err := os.ReadFile(filepath.Join(group, "cgroup.freeze")); err == nil && string(frozen) == "1\n" {
-			state = []string{"paused"}
-		}
+	if h.paused() {
+		state = []string{"paused"}
 	}
 	if exists(h.filler()) {
 		state = append(state, "disk full")

@@ -27,8 +27,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Root holds a directory for each network. It is not below /run: disks lie here.
-const Root = "/var/tmp/mainstay-hosts"
+// Root holds a directory for each network. Disks lie here, and scripts
+// that root runs: nobody else may write above it.
+const Root = "/var/lib/mainstay-hosts"
 
 // MaxHosts is how many hosts a network may have.
 const MaxHosts = 200

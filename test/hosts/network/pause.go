@@ -20,9 +20,18 @@ func (h *Host) Pause() error {
 	if err := h.silence("add"); err != nil {
 		return err
 	}
-	group, err := h.freeze("1")
-	if err != nil {
+	if _, err := h.freeze("1"); err != nil {
 		return fmt.Errorf("pause %s: %w", h.Name(), err)
+	}
+	return h.waitFrozen()
+}
+
+// waitFrozen waits until nothing runs on the host, but not for what waits inside the
+// kernel: it will stop as it comes back.
+func (h *Host) waitFrozen() error {
+	group, err := h.v2Group()
+	if err != nil {
+		return err
 	}
 	err = poll(time.Second, func() (bool, error) {
 		events, err := os.ReadFile(filepath.Join(group, "cgroup.events"))
@@ -58,6 +67,15 @@ func (h *Host) v2Group() (string, error) {
 	}
 	tree := trees[slices.IndexFunc(trees, func(tree hierarchy) bool { return tree.v2 })] // there is one
 	return filepath.Join(tree.mountpoint, h.Name()), nil
+}
+
+func (h *Host) paused() bool {
+	group, err := h.v2Group()
+	if err != nil {
+		return false
+	}
+	frozen, err := os.ReadFile(filepath.Join(group, "cgroup.freeze"))
+	return err == nil && string(frozen) == "1\n"
 }
 
 // silence adds the host to those whose ports carry nothing, or deletes it there.
