@@ -52,12 +52,12 @@ func (d *noisy) pass(promised Parameters, beside bool) (did, share float64) {
 }
 
 // pause lets some ticks pass in which neither does anything, but for the database in the
-// first half of the first.
+// first half of the first, and its file system that writes a little afterwards.
 func (d *noisy) pause(promised Parameters, ticks int) {
 	for i := range ticks {
 		database := Observed{ID: "database", Parameters: promised}
-		if i == 0 {
-			rate := d.waits / undisturbed / 2
+		if rate := []float64{0.5, 0.01, 0.01, 0.01, 0.01}; i < len(rate) {
+			rate := rate[i] * d.waits / undisturbed
 			database.Requests, database.Done = tick.Seconds()*rate, Flow{IOPS: rate, Throughput: 8192 * rate}
 			database.Took = time.Duration(float64(tick) * rate * undisturbed)
 		}
