@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // processesOf finds the processes that have a word in their cgroups.
@@ -25,11 +26,11 @@ func TestPowerOff(t *testing.T) {
 	n := newNetwork(t, Options{Hosts: 2, DiskBytes: 64 << 20})
 	h, other := n.Hosts[0], n.Hosts[1]
 	outside := filepath.Join(t.TempDir(), "outside")
-	// A daemon that writes outside of the host's disk; a volume; a process held by a
-	// freezer, which no signal ends; a disk with files, the last of them not synced.
+	// A daemon that writes to the host's disk without syncing, and then the same outside
+	// of it; a volume; a process held by a freezer, which no signal ends; a synced file.
 	start(t, h, `
 cd `+h.DataDir()+`
-setsid sh -c 'while :; do echo more; sleep 0.01; done' >`+outside+` &
+setsid sh -c 'while :; do echo more >>unsynced; echo more >>`+outside+`; done' &
 truncate -s 16M volume && mkfs.ext4 -q volume && mkdir mounted && mount -o loop volume mounted
 if [ -d /sys/fs/cgroup/freezer ]; then
   mkdir /sys/fs/cgroup/freezer/pod
@@ -37,7 +38,6 @@ if [ -d /sys/fs/cgroup/freezer ]; then
   echo FROZEN >/sys/fs/cgroup/freezer/pod/freezer.state
 fi
 echo synced >synced && sync
-echo unsynced >unsynced
 echo ready`)
 	if processes := processesOf(t, "/try-1"); len(processes) < 3 {
 		t.Fatalf("the host has only the processes %v", processes)
@@ -47,7 +47,7 @@ echo ready`)
 	if processes := processesOf(t, "/try-1"); len(processes) > 0 {
 		t.Errorf("processes live on: %v", processes)
 	}
-	if grows(t, outside) {
+	if grows(outside) {
 		t.Error("something of the host writes on")
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -74,8 +74,9 @@ echo ready`)
 	if content := output(t, h, "cat", h.DataDir()+"/synced"); content != "synced" {
 		t.Errorf("what was synced is %q", content)
 	}
-	if content, _ := os.ReadFile(h.DataDir() + "/unsynced"); len(content) > 0 {
-		t.Errorf("what only the memory had is there: %q", content)
+	// Some of it the kernel may have written by itself, or by a sync of somebody else.
+	if kept, written := fileSize(h.DataDir()+"/unsynced"), fileSize(outside); kept >= written {
+		t.Errorf("what only the memory had is there: %d bytes of %d", kept, written)
 	}
 	soonReaches(t, other, h)
 }
@@ -86,13 +87,12 @@ func TestPause(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "count")
 	start(t, h, `: >`+file+`; while :; do echo more; sleep 0.01; done >`+file+` & echo ready`)
 	must(t, h.Pause())
-	if grows(t, file) || reaches(t, other, h) || reaches(t, nil, h) {
+	if grows(file) || reaches(t, other, h) || reaches(t, nil, h) {
 		t.Error("a paused host writes or answers")
 	}
 	must(t, h.Resume())
-	if !grows(t, file) {
-		t.Error("a resumed host does not go on")
-	}
+	before := fileSize(file)
+	must(t, poll(5*time.Second, func() (bool, error) { return fileSize(file) > before, nil }))
 	soonReaches(t, other, h)
 	must(t, h.Pause())
 	must(t, h.PowerOff())
