@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/miekg/dns"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mainstay-io/mainstay/internal/engine"
+	"github.com/mainstay-io/mainstay/test/hosts"
+)
+
+// spreadSet is webSet with a pet on each machine, and a Service with an address of
+// its own in front of it.
+var spreadSet = strings.Replace(webSet, "      terminationGracePeriodSeconds: 1\n", `      terminationGracePeriodSeconds: 1
+      topologySpreadConstraints:
+      - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}
+`, 1) + `---
+apiVersion: v1
+kind: Service
+metadata: {name: front}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+`
+
+// TestMachines makes a cluster of three machines, and takes it apart again. Between
+// the machines lies a router that knows nothing of pods.
+func TestMachines(t *testing.T) {
+	server, near, far := hosts.New(t, 13), hosts.New(t, 14), hosts.New(t, 15)
+	all := []*hosts.Host{server, near, far}
+	fresh := map[*hosts.Host]hosts.Stock{near: near.Stock(t), far: far.Stock(t)}
+	server.Up(t)
+	before := takeStock(t)
+	token := createToken(t, server)
+	t.Run("what keeps a machine from joining", func(t *testing.T) { tryJoinRefusals(t, server, near, token) })
+	together(all[1:], func(h *hosts.Host) { joinCluster(t, h, token) })
+	if t.Failed() {
+		t.FailNow()
+	}
+	together(all, func(h *hosts.Host) { h.ImportBusybox(t) })
+	server.Apply(t, spreadSet)
+	waitReady(t, server, "web", 3)
+
+	t.Run("pods, Services and names on every node", func(t *testing.T) { tryAcrossMachines(t, server, all) })
+	t.Run("what a node says of itself", func(t *testing.T) { tryNodeCommands(t, server, near) })
+	t.Run("a killed node comes back without its token", func(t *testing.T) { tryKilledNode(t, server, near) })
+	t.Run("nothing is left on a node that was purged", func(t *testing.T) {
+		together(all[1:], func(h *hosts.Host) { h.Mainstay(t, "down", "--purge", "--yes") })
+		for h, stock := range fresh {
+			compare(t, "on "+h.Name, stock, h.Stock(t))
+			compareMachine(t, before, h)
+		}
+	})
+}
+
+func together(all []*hosts.Host, do func(*hosts.Host)) {
+	var each sync.WaitGroup
+	for _, h := range all {
+		each.Go(func() { do(h) })
+	}
+	each.Wait()
+}
+
+// createToken returns the words of the command with which machines join.
+func createToken(t *testing.T, server *hosts.Host) []string {
+	t.Helper()
+	printed := strings.TrimSpace(server.Mainstay(t, "token", "create"))
+	words := strings.Fields(printed[strings.LastIndex(printed, "\n")+1:])
+	if len(words) != 6 || words[0] != "mainstay" || words[1] != "join" {
+		t.Fatalf("token create does not end with a command: %s", printed)
+	}
+	return words[1:]
+}
+
+func joinCluster(t *testing.T, h *hosts.Host, token []string) {
+	arguments := append(append([]string{}, token...), "--node-name", h.Name)
+	output, err := h.Command(arguments...).CombinedOutput()
+	t.Logf("%s", output)
+	if err != nil {
+		t.Errorf("join: %v", err)
+	}
+}
+
+// tryJoinRefusals: each in one line that tells what to do, and nothing left behind.
+func tryJoinRefusals(t *testing.T, server, h *hosts.Host, token []string) {
+	address, word := token[2], token[4]
+	otherPin := word[:len(word)-4] + "0000"
+	deleted := createToken(t, server)[4]
+	server.Mainstay(t, "token", "delete", deleted[:6])
+	if list := server.Mainstay(t, "token", "list"); strings.Contains(list, deleted[:6]) || !strings.Contains(list, word[:6]) || strings.Contains(list, word[7:]) {
+		t.Errorf("token list shows:\n%s", list)
+	}
+	for _, refusal := range []struct {
+		name      string
+		arguments []string
+		says      []string
+	}{
+		{"no token", []string{"join", "--server", address, "--token", "secret"}, []string{"no token", "mainstay token create"}},
+		{"another authority", []string{"join", "--server", address, "--token", otherPin}, []string{"not the server that this token is for"}},
+		{"a token that is gone", []string{"join", "--server", address, "--token", deleted}, []string{"does not know the token " + deleted[:6], "mainstay token create"}},
+		{"no server there", []string{"join", "--server", "https://" + h.IP.String() + ":6443", "--token", word}, []string{"no server listens"}},
+		{"a living node's name", []string{"join", "--server", address, "--token", word, "--node-name", server.Name}, []string{server.Name, "Ready", "--node-name"}},
+	} {
+		output, err := h.Command(refusal.arguments...).CombinedOutput()
+		text := strings.TrimSpace(string(output))
+		last := text[strings.LastIndex(text, "\n")+1:]
+		for _, word := range append(refusal.says, "mainstay: ") {
+			if err == nil || !strings.Contains(last, word) {
+				t.Errorf("%s: %v, does not say %q:\n%s", refusal.name, err, word, text)
+			}
+		}
+		if choices, err := engine.RememberedChoices(h.DataDir); err != nil || choices.Joined() {
+			t.Errorf("%s: remembered: %+v, %v", refusal.name, choices, err)
+		}
+	}
+	output, err := server.Command(token...).CombinedOutput()
+	if err == nil || !strings.Contains(string(output), "runs on this machine already") {
+		t.Errorf("joining where an engine runs: %v\n%s", err, output)
+	}
+}
+
+// tryAcrossMachines: every pet reaches every pet and the Service, by address and
+// by name.
+func tryAcrossMachines(t *testing.T, server *hosts.Host, all []*hosts.Host) {
+	front := server.Kubectl(t, "get", "service", "front", "-o", "jsonpath={.spec.clusterIP}")
+	set, seen := pets(t, server, "web"), map[string]bool{}
+	for _, from := range set {
+		seen[from.Spec.NodeName] = true
+		inside := func(command string) string {
+			t.Helper()
+			return server.Kubectl(t, "exec", from.Name, "--", "sh", "-c", command)
+		}
+		for _, to := range set {
+			for _, address := range []string{to.Status.PodIP, to.Name + ".web.default.svc.cluster.local"} {
+				if content := inside("timeout 5 wget -qO- http://" + address); !strings.HasPrefix(content, to.Name+"\n") {
+					t.Errorf("%s on %s asked %s of %s on %s and heard %q", from.Name, from.Spec.NodeName, address, to.Name, to.Spec.NodeName, content)
+				}
+			}
+		}
+		if content := inside("for i in 1 2 3 4; do timeout 5 wget -qO- http://" + front + "; done"); strings.Count(content, "web-") < 4 {
+			t.Errorf("%s on %s asked the Service four times and heard %q", from.Name, from.Spec.NodeName, content)
+		}
+	}
+	if len(seen) != len(all) {
+		t.Errorf("the pets are on %v", seen)
+	}
+	for _, h := range all {
+		if answer := ask(t, h, "_http._tcp.web.default.svc.cluster.local", dns.TypeSRV).Answer; len(answer) != 3 {
+			t.Errorf("on %s the set has these SRV records: %v", h.Name, answer)
+		}
+	}
+}
+
+func tryNodeCommands(t *testing.T, server, h *hosts.Host) {
+	if status := h.Mainstay(t, "status"); !strings.Contains(status, h.Name+" Ready") || !strings.Contains(status, "1 on this node, 1 of them Ready") {
+		t.Errorf("status on a node:\n%s", status)
+	}
+	if output, err := h.Command("kubectl", "get", "nodes").CombinedOutput(); err == nil || !strings.Contains(string(output), server.IP.String()) {
+		t.Errorf("kubectl on a node: %v\n%s", err, output)
+	}
+	if output := h.Mainstay(t, "up"); !strings.Contains(output, "runs already") {
+		t.Errorf("up on a node that runs:\n%s", output)
+	}
+}
+
+func tryKilledNode(t *testing.T, server, h *hosts.Host) {
+	pod := petOn(t, server, h)
+	killEngine(t, h)
+	h.Mainstay(t, "up")
+	waitReady(t, server, "web", 3)
+	if again := petOn(t, server, h); again.UID != pod.UID || again.Status.ContainerStatuses[0].RestartCount != 0 {
+		t.Errorf("%s was restarted, or is another pod", pod.Name)
+	}
+	h.Mainstay(t, "down")
+	h.Mainstay(t, "up")
+	waitReady(t, server, "web", 3)
+	if again := petOn(t, server, h); again.UID != pod.UID {
+		t.Errorf("%s is another pod after down and up", pod.Name)
+	}
+}
+
+func petOn(t *testing.T, server, h *hosts.Host) corev1.Pod {
+	t.Helper()
+	for _, pod := range pets(t, server, "web") {
+		if pod.Spec.NodeName == h.Name {
+			return pod
+		}
+	}
+	t.Fatalf("no pet is on %s", h.Name)
+	return corev1.Pod{}
+}
