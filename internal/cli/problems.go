@@ -28,6 +28,11 @@ func problems(observed observation) []string {
 		if claim.Status.Phase == corev1.ClaimLost {
 			found = append(found, fmt.Sprintf("claim %s/%s has lost its volume", claim.Namespace, claim.Name))
 		}
+		for _, c := range claim.Status.Conditions {
+			if (c.Type == v1alpha1.VolumeAbnormal || c.Type == v1alpha1.PerformanceBreached) && c.Status == corev1.ConditionTrue {
+				found = append(found, fmt.Sprintf("the volume of claim %s/%s: %s", claim.Namespace, claim.Name, c.Message))
+			}
+		}
 	}
 	for _, set := range observed.sets {
 		if trouble := setTrouble(set); trouble != "" {

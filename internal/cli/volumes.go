@@ -191,7 +191,7 @@ func printVolumes(out io.Writer, volumes []claimVolume, wide bool) error {
 		promised, atMost := v.quality()
 		achieved, p99 := v.achieved()
 		row := []string{
-			v.claim.Namespace, v.claim.Name, string(v.claim.Status.Phase), size.String(), bar, used,
+			v.claim.Namespace, v.claim.Name, v.state(), size.String(), bar, used,
 			promised, achieved, p99, orDash(strings.Join(v.pods, ",")),
 		}
 		if wide {
@@ -251,9 +251,19 @@ func (v claimVolume) achieved() (rate, p99 string) {
 }
 
 // breached: the volume asks for what it was promised, and does not get it.
-func (v claimVolume) breached() bool {
+func (v claimVolume) breached() bool { return v.holds(v1alpha1.PerformanceBreached) }
+
+// state is the claim's phase, unless something is wrong with its volume.
+func (v claimVolume) state() string {
+	if v.holds(v1alpha1.VolumeAbnormal) {
+		return "Abnormal"
+	}
+	return string(v.claim.Status.Phase)
+}
+
+func (v claimVolume) holds(condition corev1.PersistentVolumeClaimConditionType) bool {
 	return slices.ContainsFunc(v.claim.Status.Conditions, func(c corev1.PersistentVolumeClaimCondition) bool {
-		return c.Type == v1alpha1.PerformanceBreached && c.Status == corev1.ConditionTrue
+		return c.Type == condition && c.Status == corev1.ConditionTrue
 	})
 }
 

@@ -100,7 +100,8 @@ func TestMaximum(t *testing.T) {
 		to := samples[i+n]
 		rate := float64(to.bytes-from.bytes) / (to.at - from.at).Seconds() / float64(maximum)
 		direct := to.at < 9*time.Second // then the cache lets nothing through for a while, and much at once
-		if rate > 1.05 || direct && rate < 0.9 {
+		// A maximum is no promise: other work takes some of it.
+		if rate > 1.05 || direct && rate < 0.75 {
 			t.Errorf("from %v to %v it did %.0f %% of its maximum", from.at, to.at, 100*rate)
 		}
 	}

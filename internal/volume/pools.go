@@ -94,17 +94,25 @@ func (p *Pools) Pool(name string) (*Pool, error) {
 	return found, nil
 }
 
-// find opens the pool at a place, and mounts its device before.
+// find opens the pool at a place, and mounts its device before. Of several processes
+// that do so, one at a time: the first may have to make the pool.
 func (p *Pools) find(place Place) (*Pool, error) {
 	if err := os.MkdirAll(p.stateDir, 0o700); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), mountTimeout)
+	defer cancel()
+	unlock, err := lock(ctx, p.stateDir, volumeLock(place.Name))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	had, err := recall(p.stateDir, place.Name)
 	if err != nil {
 		return nil, err
 	}
 	expected := identity{ID: had.ID, Name: place.Name}
-	dir, err := p.reach(place, expected)
+	dir, err := p.reach(ctx, place, expected)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +139,7 @@ func (p *Pools) find(place Place) (*Pool, error) {
 }
 
 // reach gives the directory of a place, in which its device is mounted if it is one.
-func (p *Pools) reach(place Place, expected identity) (dir string, err error) {
+func (p *Pools) reach(ctx context.Context, place Place, expected identity) (dir string, err error) {
 	s, err := os.Stat(place.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && place.Name == DefaultPool && expected.ID == "":
@@ -141,8 +149,6 @@ func (p *Pools) reach(place Place, expected identity) (dir string, err error) {
 	case s.IsDir():
 		return place.Path, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), mountTimeout)
-	defer cancel()
 	// By its real name, under which the kernel has it mounted.
 	device, err := filepath.EvalSymlinks(place.Path)
 	if err != nil {

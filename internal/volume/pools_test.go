@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/mainstay-io/mainstay/internal/volume/volumetest"
@@ -118,4 +120,32 @@ func TestOnePoolIsMissing(t *testing.T) {
 	p, err = pools.Pool("fast")
 	must(t, err)
 	must(t, p.Delete(r.ID))
+}
+
+// Several processes that look for a new pool at once all have the same.
+func TestPoolIsFoundByManyAtOnce(t *testing.T) {
+	volumetest.RequireRoot(t)
+	dir := volumetest.Dir(t)
+	places := []Place{{Name: DefaultPool, Path: filepath.Join(dir, "pool")}}
+	var group sync.WaitGroup
+	found := make([]string, 16)
+	for i := range found {
+		group.Go(func() {
+			pools, err := NewPools(places, filepath.Join(dir, "state"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			pool, err := pools.Pool(DefaultPool)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			found[i] = pool.identity.ID
+		})
+	}
+	group.Wait()
+	if ids := slices.Compact(found); len(ids) != 1 || ids[0] == "" {
+		t.Errorf("they found %v", ids)
+	}
 }

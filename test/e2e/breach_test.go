@@ -58,16 +58,7 @@ func keepBusy(path string) {
 // tryBreach expects the claim to say that its promise is broken, and that that is
 // over when it is promised no more.
 func tryBreach(t *testing.T, h *hosts.Host) {
-	condition := func(want string) func(context.Context) error {
-		return func(context.Context) error {
-			got := h.Kubectl(t, "get", "pvc", "billing", "-o", `jsonpath={range .status.conditions[?(@.type=="mainstay.dev/PerformanceBreached")]}{.status} {.reason}: {.message}{end}`)
-			if !strings.HasPrefix(got, want) || want == "" && got != "" {
-				return fmt.Errorf("the condition is %q, expected %q", got, want)
-			}
-			return nil
-		}
-	}
-	hosts.Eventually(t, time.Minute, condition("True PromiseBroken: Promised 500000 IOPS; got "))
+	hosts.Eventually(t, time.Minute, billingSays(t, h, "PerformanceBreached", "True PromiseBroken: Promised 500000 IOPS; got "))
 	if events := h.Kubectl(t, "get", "events", "--field-selector", "reason=PromiseBroken,type=Warning,involvedObject.name=billing", "-o", "name"); strings.Count(events, "event/") != 1 {
 		t.Errorf("events of the broken promise: %q", events)
 	}
@@ -87,9 +78,45 @@ func tryBreach(t *testing.T, h *hosts.Host) {
 		}
 	}
 	h.Kubectl(t, "patch", "pvc", "billing", "-p", `{"spec":{"volumeAttributesClassName":"best-effort"}}`)
-	hosts.Eventually(t, time.Minute, condition(""))
+	hosts.Eventually(t, time.Minute, billingSays(t, h, "PerformanceBreached", ""))
 	h.Kubectl(t, "exec", "billing", "--", "sh", "-c", "rm /data/busy*")
+	tryAbnormal(t, h)
 	h.Kubectl(t, "delete", "pod/billing", "pvc/billing", "volumeattributesclass/modest", "volumeattributesclass/impossible", "--wait=false")
+}
+
+// tryAbnormal takes the last byte of a volume's image, which nobody reads, and
+// gives it back.
+func tryAbnormal(t *testing.T, h *hosts.Host) {
+	image := filepath.Join(h.Kubectl(t, "get", "pools", "-o", "jsonpath={.items[0].spec.directory}"),
+		h.Kubectl(t, "get", "pvc", "billing", "-o", "jsonpath={.spec.volumeName}"), "disk.img")
+	was, err := os.Stat(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, was.Size()-1); err != nil {
+		t.Fatal(err)
+	}
+	hosts.Eventually(t, 30*time.Second, billingSays(t, h, "VolumeAbnormal", "True VolumeConditionAbnormal: data is lost: "))
+	for command, says := range map[string]string{"status": "the volume of claim default/billing: data is lost", "volumes": "Abnormal"} {
+		if out := h.Mainstay(t, command); !strings.Contains(out, says) {
+			t.Errorf("mainstay %s does not say %q:\n%s", command, says, out)
+		}
+	}
+	if err := os.Truncate(image, was.Size()); err != nil {
+		t.Fatal(err)
+	}
+	hosts.Eventually(t, 30*time.Second, billingSays(t, h, "VolumeAbnormal", "False VolumeConditionNormal: "))
+}
+
+// billingSays checks how a condition of the claim billing begins; empty: there is none.
+func billingSays(t *testing.T, h *hosts.Host, kind, want string) func(context.Context) error {
+	return func(context.Context) error {
+		got := h.Kubectl(t, "get", "pvc", "billing", "-o", `jsonpath={range .status.conditions[?(@.type=="mainstay.dev/`+kind+`")]}{.status} {.reason}: {.message}{end}`)
+		if !strings.HasPrefix(got, want) || want == "" && got != "" {
+			return fmt.Errorf("the condition %s is %q, expected %q", kind, got, want)
+		}
+		return nil
+	}
 }
 
 // metricOf gives the value of a claim's metric, as text.

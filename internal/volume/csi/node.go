@@ -19,6 +19,7 @@ func (n node) NodeGetCapabilities(context.Context, *spec.NodeGetCapabilitiesRequ
 	for _, t := range []spec.NodeServiceCapability_RPC_Type{
 		spec.NodeServiceCapability_RPC_STAGE_UNSTAGE_VOLUME,
 		spec.NodeServiceCapability_RPC_GET_VOLUME_STATS,
+		spec.NodeServiceCapability_RPC_VOLUME_CONDITION,
 		spec.NodeServiceCapability_RPC_EXPAND_VOLUME,
 		spec.NodeServiceCapability_RPC_SINGLE_NODE_MULTI_WRITER,
 	} {
@@ -114,7 +115,11 @@ func (n node) NodeGetVolumeStats(_ context.Context, r *spec.NodeGetVolumeStatsRe
 	if u.TotalInodes > 0 {
 		usage = append(usage, &spec.VolumeUsage{Unit: spec.VolumeUsage_INODES, Total: u.TotalInodes, Used: u.UsedInodes, Available: u.AvailableInodes})
 	}
-	return &spec.NodeGetVolumeStatsResponse{Usage: usage}, nil
+	condition := &spec.VolumeCondition{Message: "nothing is wrong"}
+	if ill := n.driver.Pools.Health()(r.GetVolumeId()); ill != nil {
+		condition = &spec.VolumeCondition{Abnormal: true, Message: ill.Error()}
+	}
+	return &spec.NodeGetVolumeStatsResponse{Usage: usage, VolumeCondition: condition}, nil
 }
 
 // usable checks that the volume exists and can be used in the way asked for.

@@ -79,7 +79,8 @@ func Run(ctx context.Context, c Config) error {
 	})
 	group.Go(func() error {
 		return provisioner.Run(ctx, provisioner.Config{
-			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace, Performance: pools.Performance,
+			RESTConfig: c.RESTConfig, NodeName: c.NodeName, Endpoint: socket, Namespace: capacityNamespace,
+			Performance: pools.Performance, Health: pools.Health,
 		})
 	})
 	return group.Wait()

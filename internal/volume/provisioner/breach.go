@@ -2,7 +2,6 @@ package provisioner
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	core "k8s.io/api/core/v1"
@@ -27,19 +26,19 @@ const (
 // A driver that starts again knows nothing of before: what it was told then
 // stays until it has looked for long enough.
 func nextBreach(s core.PersistentVolumeClaimStatus, p *qos.Performance, pool string, now meta.Time) core.PersistentVolumeClaimStatus {
-	i := slices.IndexFunc(s.Conditions, aboutBreach)
-	told := i >= 0 && s.Conditions[i].Status == core.ConditionTrue
+	is := conditionOf(s, v1alpha1.PerformanceBreached).Status
+	told := is == core.ConditionTrue
 	switch {
 	case p != nil && p.Breached && told:
 		return s // the rates of when it began stay to be read
 	case p != nil && p.Breached:
-		return withBreach(s, core.ConditionTrue, reasonBreached, describeBreach(*p, pool), now)
-	case i >= 0 && p != nil && !p.Promised.Guaranteed():
-		return withoutBreach(s)
+		return withCondition(s, v1alpha1.PerformanceBreached, core.ConditionTrue, reasonBreached, describeBreach(*p, pool), now)
+	case is != "" && p != nil && !p.Promised.Guaranteed():
+		return withoutCondition(s, v1alpha1.PerformanceBreached)
 	case told && p == nil:
-		return withBreach(s, core.ConditionFalse, reasonUnused, "No pod uses the volume any more.", now)
+		return withCondition(s, v1alpha1.PerformanceBreached, core.ConditionFalse, reasonUnused, "No pod uses the volume any more.", now)
 	case told && p.Settled:
-		return withBreach(s, core.ConditionFalse, reasonKept, "The volume gets what it was promised, or does not ask for it.", now)
+		return withCondition(s, v1alpha1.PerformanceBreached, core.ConditionFalse, reasonKept, "The volume gets what it was promised, or does not ask for it.", now)
 	}
 	return s
 }
@@ -70,22 +69,4 @@ func describeRate(p qos.Parameters) string {
 		return "nothing"
 	}
 	return strings.Join(parts, " and ")
-}
-
-func aboutBreach(c core.PersistentVolumeClaimCondition) bool {
-	return c.Type == v1alpha1.PerformanceBreached
-}
-
-func withoutBreach(old core.PersistentVolumeClaimStatus) core.PersistentVolumeClaimStatus {
-	s := *old.DeepCopy()
-	s.Conditions = slices.DeleteFunc(s.Conditions, aboutBreach)
-	return s
-}
-
-func withBreach(old core.PersistentVolumeClaimStatus, is core.ConditionStatus, reason, message string, now meta.Time) core.PersistentVolumeClaimStatus {
-	s := withoutBreach(old)
-	s.Conditions = append(s.Conditions, core.PersistentVolumeClaimCondition{
-		Type: v1alpha1.PerformanceBreached, Status: is, Reason: reason, Message: message, LastTransitionTime: now,
-	})
-	return s
 }

@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func TestNextBreach(t *testing.T) {
 		before := core.PersistentVolumeClaimStatus{Phase: core.ClaimBound, Conditions: c.before}
 		kept := before.DeepCopy()
 		after := nextBreach(before, c.p, "pool default of node node-a", meta.Now())
-		if got := breachOf(after); got.Status != c.status || got.Reason != c.reason {
+		if got := conditionOf(after, v1alpha1.PerformanceBreached); got.Status != c.status || got.Reason != c.reason {
 			t.Errorf("%s: %+v", c.why, got)
 		}
 		if !reflect.DeepEqual(&before, kept) {
@@ -64,9 +65,9 @@ func TestNextBreach(t *testing.T) {
 	}
 }
 
-// A claim says by how much its promise is broken, until it is kept; each change
-// is told once.
-func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
+// A claim says by how much its promise is broken, until it is kept, and what is wrong
+// with its volume; each change is told once.
+func TestClaimSaysWhatIsWrong(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	c := startCluster(t, storage.VolumeBindingWaitForFirstConsumer)
@@ -75,19 +76,24 @@ func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
 	factory := informers.NewSharedInformerFactory(c, 0)
 	var now *qos.Performance
 	known := true
+	var ill error
 	events := record.NewFakeRecorder(10)
 	teller := &teller{
 		client: c, nodeName: thisNode, claims: factory.Core().V1().PersistentVolumeClaims().Lister(), volumes: factory.Core().V1().PersistentVolumes().Lister(),
-		performance: func(string) (*qos.Performance, bool) { return now, known }, events: events,
+		performance: func(string) (*qos.Performance, bool) { return now, known },
+		health:      func() func(string) error { return func(string) error { return ill } }, events: events,
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
-	told := func() core.PersistentVolumeClaimCondition {
+	claimNow := func() core.PersistentVolumeClaimStatus {
 		claim, err := c.CoreV1().PersistentVolumeClaims("default").Get(ctx, "data", meta.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return breachOf(claim.Status)
+		return claim.Status
+	}
+	told := func() core.PersistentVolumeClaimCondition {
+		return conditionOf(claimNow(), v1alpha1.PerformanceBreached)
 	}
 	// Twice each, the second time when the caches know of the first.
 	tell := func(p qos.Performance) (condition core.PersistentVolumeClaimCondition) {
@@ -97,7 +103,7 @@ func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
 		condition = told()
 		volumetest.Eventually(t, "the cache knows", func() bool {
 			cached, err := teller.claims.PersistentVolumeClaims("default").Get("data")
-			return err == nil && breachOf(cached.Status) == condition
+			return err == nil && reflect.DeepEqual(cached.Status.Conditions, claimNow().Conditions)
 		})
 		teller.tellAll(ctx, meta.Now())
 		return condition
@@ -116,7 +122,11 @@ func TestClaimSaysThatItsPromiseIsBroken(t *testing.T) {
 	if got := tell(fine); got.Status != core.ConditionFalse {
 		t.Errorf("kept again: %+v", got)
 	}
-	for _, want := range []string{"Warning PromiseBroken", "Normal PromiseKept"} {
+	ill = errors.New("its image is gone")
+	if tell(fine); conditionOf(claimNow(), v1alpha1.VolumeAbnormal).Status != core.ConditionTrue {
+		t.Errorf("a volume whose image is gone: %+v", claimNow().Conditions)
+	}
+	for _, want := range []string{"Warning PromiseBroken", "Normal PromiseKept", "Warning VolumeConditionAbnormal its image is gone"} {
 		if got := <-events.Events; !strings.HasPrefix(got, want) {
 			t.Errorf("event %q, expected %s", got, want)
 		}

@@ -47,6 +47,9 @@ type Config struct {
 	// Performance is that of the volume of a handle, nil when nobody uses it, as far
 	// as that is known. It may be called at any time.
 	Performance func(handle string) (of *qos.Performance, known bool)
+	// Health looks at all volumes, and returns what tells what is wrong with the one
+	// of a handle. It may be called at any time.
+	Health func() (of func(handle string) error)
 }
 
 // Run serves claims until ctx ends. It waits for the driver to serve, and
@@ -101,7 +104,9 @@ func run(ctx context.Context, c Config, client kubernetes.Interface, snapshots v
 	if err != nil {
 		return err
 	}
-	teller := &teller{client: client, nodeName: c.NodeName, claims: claims.Lister(), volumes: volumes.Lister(), performance: c.Performance}
+	teller := &teller{
+		client: client, nodeName: c.NodeName, claims: claims.Lister(), volumes: volumes.Lister(), performance: c.Performance, health: c.Health,
+	}
 	if err := capacity.watch(classes.Informer()); err != nil {
 		return err
 	}

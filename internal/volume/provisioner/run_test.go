@@ -56,7 +56,7 @@ func startCluster(t *testing.T, binding storage.VolumeBindingMode) cluster {
 	ended := make(chan error, 2)
 	go func() { ended <- csi.Driver{NodeName: thisNode, Pools: volume.Alone(pool)}.Serve(ctx, socket) }()
 	go func() {
-		ended <- run(ctx, Config{NodeName: thisNode, Namespace: "kube-system", Performance: volume.Alone(pool).Performance}, client, snapshots, spec.NewControllerClient(connection))
+		ended <- run(ctx, Config{NodeName: thisNode, Namespace: "kube-system", Performance: volume.Alone(pool).Performance, Health: volume.Alone(pool).Health}, client, snapshots, spec.NewControllerClient(connection))
 	}()
 	t.Cleanup(func() {
 		stop()
