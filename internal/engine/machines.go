@@ -9,12 +9,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/engine/drain"
 )
 
 const machinesUser = "mainstay:machines"
 
 // runMachines does until ctx ends what the cluster's machines need a server for:
-// certificates, and that their pods find their name server.
+// certificates, that their pods find their name server, and that they may leave.
 func runMachines(ctx context.Context, paths Paths) error {
 	access, err := accessOf(paths, "machines")
 	if err != nil {
@@ -24,9 +27,14 @@ func runMachines(ctx context.Context, paths Paths) error {
 	if err != nil {
 		return err
 	}
+	clients, err := drain.NewClients(access)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return runApprover(ctx, client) })
 	group.Go(func() error { return followNodes(ctx, client, announceNameServers(client)) })
+	group.Go(func() error { return followNodes(ctx, client, serveLeaving(clients)) })
 	return group.Wait()
 }
 
@@ -39,7 +47,13 @@ func machinesObjects() []runtime.Object {
 	approve := rule(certificatesv1.GroupName, "signers", "approve")
 	approve.ResourceNames = []string{certificatesv1.KubeletServingSignerName, certificatesv1.KubeAPIServerClientSignerName}
 	return append(roleOf(machinesUser, []rbacv1.PolicyRule{
-		rule("", "nodes", "list", "watch"),
+		rule("", "nodes", "get", "list", "watch", "patch"),
+		rule("", "pods", "get", "list"),
+		rule("", "pods/eviction", "create"),
+		rule("", "persistentvolumes", "list"),
+		rule("apps", "daemonsets", "get"),
+		rule("apps", "statefulsets", "get"),
+		rule(v1alpha1.GroupVersion.Group, "petsets", "get"),
 		rule(certificatesv1.GroupName, "certificatesigningrequests", "list", "watch"),
 		rule(certificatesv1.GroupName, "certificatesigningrequests/approval", "update"),
 		approve,

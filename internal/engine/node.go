@@ -44,8 +44,8 @@ func newNode(name string) *corev1.Node {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}}
 }
 
-// serverLabel marks the machine that holds the cluster's state, by kubeadm's label.
-const serverLabel = "node-role.kubernetes.io/control-plane"
+// ServerLabel marks the machine that holds the cluster's state, by kubeadm's label.
+const ServerLabel = "node-role.kubernetes.io/control-plane"
 
 // findServer gets the Node of the machine that holds the cluster, or makes it. The
 // controller that gives out ranges does not run yet, so it takes one itself.
@@ -56,19 +56,19 @@ func findServer(ctx context.Context, client kubernetes.Interface, name string) (
 		return nil, err
 	}
 	for _, node := range list.Items {
-		_, server := node.Labels[serverLabel]
+		_, server := node.Labels[ServerLabel]
 		switch {
 		case server && node.Name != name:
 			return nil, belongsTo(node.Name, name)
 		case server:
 			return &node, nil
 		case node.Name == name: // an older engine has made it
-			label := fmt.Appendf(nil, `{"metadata":{"labels":{%q:""}}}`, serverLabel)
+			label := fmt.Appendf(nil, `{"metadata":{"labels":{%q:""}}}`, ServerLabel)
 			return nodes.Patch(ctx, name, types.MergePatchType, label, metav1.PatchOptions{})
 		}
 	}
 	node := newNode(name)
-	node.Labels[serverLabel] = ""
+	node.Labels[ServerLabel] = ""
 	if node.Spec.PodCIDR, err = freeRange(list.Items); err != nil {
 		return nil, err
 	}

@@ -194,7 +194,7 @@ func (e *Engine) startNode(ctx context.Context) error {
 	} else if err := e.startControllers(ctx); err != nil {
 		return err
 	}
-	e.node.run("sidecars", func(ctx context.Context) error { return runSidecars(ctx, e.config, e.paths) })
+	e.controllers.run("sidecars", func(ctx context.Context) error { return runSidecars(ctx, e.config, e.paths) })
 	e.node.run("DNS", func(ctx context.Context) error { return runDNS(ctx, e.paths, e.network.gateway()) })
 	return nil
 }

@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"net"
+	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,11 +27,12 @@ metadata: {name: front}
 spec: {selector: {app: web}, ports: [{port: 80}]}
 `
 
-// TestMachines makes a cluster of three machines, and takes it apart again. Between
-// the machines lies a router that knows nothing of pods.
+// TestMachines makes a cluster of three machines, and takes it apart again. Two are on
+// one network; a router that knows nothing of pods lies between them and the third.
 func TestMachines(t *testing.T) {
 	server, near, far := hosts.New(t, 13), hosts.New(t, 14), hosts.New(t, 15)
 	all := []*hosts.Host{server, near, far}
+	connect(t, server, near)
 	fresh := map[*hosts.Host]hosts.Stock{near: near.Stock(t), far: far.Stock(t)}
 	server.Up(t)
 	before := takeStock(t)
@@ -45,13 +49,41 @@ func TestMachines(t *testing.T) {
 	t.Run("pods, Services and names on every node", func(t *testing.T) { tryAcrossMachines(t, server, all) })
 	t.Run("what a node says of itself", func(t *testing.T) { tryNodeCommands(t, server, near) })
 	t.Run("a killed node comes back without its token", func(t *testing.T) { tryKilledNode(t, server, near) })
-	t.Run("nothing is left on a node that was purged", func(t *testing.T) {
-		together(all[1:], func(h *hosts.Host) { h.Mainstay(t, "down", "--purge", "--yes") })
-		for h, stock := range fresh {
-			compare(t, "on "+h.Name, stock, h.Stock(t))
-			compareMachine(t, before, h)
+	t.Run("a drain moves pets one by one", func(t *testing.T) { tryDrain(t, server, near) })
+	t.Run("a machine leaves", func(t *testing.T) { tryLeave(t, server, far) })
+	t.Run("another is purged", func(t *testing.T) { near.Mainstay(t, "down", "--purge", "--yes") })
+	for h, stock := range fresh {
+		compare(t, "on "+h.Name, stock, h.Stock(t))
+		compareMachine(t, before, h)
+	}
+}
+
+// connect puts hosts on a network of their own, beside the test machine, which routes
+// between it and the other hosts.
+func connect(t *testing.T, all ...*hosts.Host) {
+	t.Helper()
+	const bridge, network = "mst-net", "198.18.200."
+	run := func(command string) {
+		t.Helper()
+		words := strings.Fields(command)
+		if output, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", command, err, output)
 		}
-	})
+	}
+	_ = exec.Command("ip", "link", "delete", bridge).Run() // of a test that was killed
+	run("ip link add " + bridge + " type bridge")
+	t.Cleanup(func() { run("ip link delete " + bridge) })
+	run("ip address add " + network + "254/24 dev " + bridge)
+	run("ip link set " + bridge + " up")
+	for i, h := range all {
+		h.IP = net.ParseIP(network + strconv.Itoa(i+1))
+		port := bridge + strconv.Itoa(i)
+		run("ip link add " + port + " type veth peer name eth1 netns " + h.Name)
+		run("ip link set " + port + " master " + bridge + " up")
+		run("ip -n " + h.Name + " address add " + h.IP.String() + "/24 dev eth1")
+		run("ip -n " + h.Name + " link set eth1 up")
+		run("ip -n " + h.Name + " route replace default via " + network + "254")
+	}
 }
 
 func together(all []*hosts.Host, do func(*hosts.Host)) {
@@ -145,6 +177,10 @@ func tryAcrossMachines(t *testing.T, server *hosts.Host, all []*hosts.Host) {
 	if len(seen) != len(all) {
 		t.Errorf("the pets are on %v", seen)
 	}
+	routes := server.Output(t, "ip", "route", "show", "proto", "142")
+	if strings.Count(routes, "\n") != 1 || !strings.Contains(routes, " via "+all[1].IP.String()+" dev eth1") || !strings.Contains(routes, " dev vxlan-") {
+		t.Errorf("not a route to the neighbour and a tunnel to the other:\n%s", routes)
+	}
 	for _, h := range all {
 		if answer := ask(t, h, "_http._tcp.web.default.svc.cluster.local", dns.TypeSRV).Answer; len(answer) != 3 {
 			t.Errorf("on %s the set has these SRV records: %v", h.Name, answer)
@@ -189,4 +225,86 @@ func petOn(t *testing.T, server, h *hosts.Host) corev1.Pod {
 	}
 	t.Fatalf("no pet is on %s", h.Name)
 	return corev1.Pod{}
+}
+
+// roamingSet has pets without volumes, of which a budget lets one be away.
+const roamingSet = `
+apiVersion: mainstay.dev/v1alpha1
+kind: PetSet
+metadata: {name: roam}
+spec:
+  replicas: 3
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: roam}}
+  updateStrategy: {rollingUpdate: {order: LeaderLast, leaderSelector: {matchLabels: {role: leader}}}}
+  template:
+    metadata: {labels: {app: roam}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: roam, image: ` + hosts.BusyboxImage + `, command: [sleep, "1000000"]}]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: roam}
+spec: {minAvailable: 2, selector: {matchLabels: {app: roam}}}
+`
+
+// tryDrain: of pets on one node the leader moves last, though its ordinal is the
+// highest; one whose volume is there waits for the node.
+func tryDrain(t *testing.T, server, h *hosts.Host) {
+	stays := petOn(t, server, h)
+	others := []string{server.Name}
+	for _, node := range strings.Fields(server.Kubectl(t, "get", "nodes", "-o", "jsonpath={.items[*].metadata.name}")) {
+		if node != h.Name && node != server.Name {
+			others = append(others, node)
+		}
+	}
+	server.Kubectl(t, append([]string{"cordon"}, others...)...)
+	server.Apply(t, roamingSet)
+	server.Kubectl(t, "wait", "petset/roam", "--for=jsonpath={.status.readyReplicas}=3", "--timeout=60s")
+	server.Kubectl(t, append([]string{"uncordon"}, others...)...)
+	server.Kubectl(t, "label", "pod", "roam-2", "role=leader")
+
+	var moved []string
+	printed := server.Mainstay(t, "drain", h.Name)
+	for line := range strings.Lines(printed) {
+		if _, pod, found := strings.Cut(line, "moving pod default/roam-"); found {
+			moved = append(moved, pod[:1])
+		}
+	}
+	if got := strings.Join(moved, " "); got != "1 0 2" {
+		t.Errorf("the pets moved in the order %q:\n%s", got, printed)
+	}
+	if !strings.Contains(printed, stays.Name+" waits for the node") {
+		t.Errorf("what became of %s?\n%s", stays.Name, printed)
+	}
+	for _, pod := range pets(t, server, "roam") {
+		if pod.Spec.NodeName == h.Name || readySince(pod).IsZero() {
+			t.Errorf("%s is on %s", pod.Name, pod.Spec.NodeName)
+		}
+	}
+	if table := server.Mainstay(t, "nodes"); !strings.Contains(table, "Ready, takes no pods") || strings.Count(table, "\n") != len(others)+2 {
+		t.Errorf("nodes:\n%s", table)
+	}
+	server.Kubectl(t, "uncordon", h.Name)
+	waitReady(t, server, "web", 3)
+}
+
+// tryLeave: a machine that has volumes stays, until they are gone.
+func tryLeave(t *testing.T, server, h *hosts.Host) {
+	held := "default/data-" + petOn(t, server, h).Name
+	if output, err := h.Command("leave").CombinedOutput(); err == nil || !strings.Contains(string(output), held) || !strings.Contains(string(output), "--force") {
+		t.Errorf("leave with a volume: %v\n%s", err, output)
+	}
+	if output, err := server.Command("leave").CombinedOutput(); err == nil || !strings.Contains(string(output), "has not joined") {
+		t.Errorf("leave on the server: %v\n%s", err, output)
+	}
+	server.Kubectl(t, "delete", "statefulset", "web")
+	server.Kubectl(t, "delete", "pvc", "--all")
+	server.Kubectl(t, "wait", "pv", "--all", "--for=delete", "--timeout=60s")
+	h.Mainstay(t, "leave")
+	left := server.Kubectl(t, "get", "nodes,pods", "-o", "wide")
+	if strings.Contains(left, h.Name) || strings.Count(left, "roam-") != 3 {
+		t.Errorf("after the machine has left:\n%s", left)
+	}
 }
