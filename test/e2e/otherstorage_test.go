@@ -141,7 +141,6 @@ func tryOtherStorageGone(t *testing.T, h *hosts.Host) {
 		}
 		return nil
 	})
-	noSidecarRefused(t, h)
 }
 
 // vendorsVolume is the directory of a claim's volume.
@@ -208,19 +207,5 @@ spec:
 	waitPod(t, h, "default", "cinema-again")
 	if again := logOfFilms(t, vendorsVolume(t, h, "films-again")); again != logged {
 		t.Errorf("restored is %q, not %q", again, logged)
-	}
-}
-
-// noSidecarRefused fails if the API refused something to the sidecars.
-func noSidecarRefused(t *testing.T, h *hosts.Host) {
-	t.Helper()
-	log, err := os.ReadFile(filepath.Join(h.DataDir, "log", "engine.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(log)) {
-		if strings.Contains(line, "is forbidden") && strings.Contains(line, "mainstay:sidecars") {
-			t.Errorf("a right is missing: %s", line)
-		}
 	}
 }

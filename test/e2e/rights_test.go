@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -51,6 +52,30 @@ var unseenVolumeRights = map[string]map[string]string{
 		"patch volumegroupsnapshots.groupsnapshot.storage.k8s.io":       "of one that has another finalizer",
 		"patch events": "of one that happens again",
 	},
+	"mainstay:sidecars": {
+		"list nodes":                                                             "of an API server that does not stream lists",
+		"list persistentvolumes":                                                 "the same",
+		"list persistentvolumeclaims":                                            "the same",
+		"list csidrivers.storage.k8s.io":                                         "the same",
+		"list csinodes.storage.k8s.io":                                           "the same",
+		"list storageclasses.storage.k8s.io":                                     "the same",
+		"list volumeattributesclasses.storage.k8s.io":                            "the same",
+		"list volumeattachments.storage.k8s.io":                                  "the same",
+		"list volumesnapshotclasses.snapshot.storage.k8s.io":                     "the same",
+		"list volumesnapshotcontents.snapshot.storage.k8s.io":                    "the same",
+		"list volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io":           "of a driver that takes snapshots of groups",
+		"watch volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io":          "the same",
+		"get volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io":           "the same",
+		"list volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io":          "the same",
+		"watch volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io":         "the same",
+		"patch volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io":         "the same",
+		"update volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io/status": "the same",
+		"patch volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io/status":  "the same",
+		"get secrets": "of a driver whose class names one",
+		"get volumeattributesclasses.storage.k8s.io": "of a claim that begins with one",
+		"get persistentvolumes":                      "of a claim that begins as another's copy",
+		"update persistentvolumeclaims":              "the same",
+	},
 }
 
 // auditVolumes has the API server of an engine that has not begun write down what
@@ -60,7 +85,7 @@ func auditVolumes(t *testing.T, h *hosts.Host) {
 	policy, err := json.Marshal(audit.Policy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: audit.SchemeGroupVersion.String(), Kind: "Policy"},
 		OmitStages: []audit.Stage{audit.StageRequestReceived},
-		Rules:      []audit.PolicyRule{{Level: audit.LevelMetadata, Users: []string{"mainstay:volume", "mainstay:snapshot"}}},
+		Rules:      []audit.PolicyRule{{Level: audit.LevelMetadata, Users: slices.Sorted(maps.Keys(unseenVolumeRights))}},
 	})
 	if err != nil {
 		t.Fatal(err)

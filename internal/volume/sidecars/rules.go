@@ -2,26 +2,28 @@ package sidecars
 
 import rbac "k8s.io/api/rbac/v1"
 
-// Rules is what Run's user may do in the whole cluster: what upstream asks for
-// each sidecar, together. A secret is read when a class names it for its driver.
+// Rules is what Run's user may do in the whole cluster: what the sidecars, together,
+// really do. (Upstream's manifests grant more.) A secret is read when a class names it
+// for its driver.
 func Rules() []rbac.PolicyRule {
 	const storage, snapshots, groups = "storage.k8s.io", "snapshot.storage.k8s.io", "groupsnapshot.storage.k8s.io"
 	return []rbac.PolicyRule{
 		rule("", []string{"secrets"}, "get"),
-		rule("", []string{"nodes"}, "get", "list", "watch"),
-		rule("", []string{"events"}, "create", "patch", "update"),
-		rule("", []string{"persistentvolumes"}, "get", "list", "watch", "create", "patch", "update", "delete"),
-		rule("", []string{"persistentvolumeclaims"}, "get", "list", "watch", "update"),
+		rule("", []string{"nodes"}, "list", "watch"),
+		rule("", []string{"events"}, "create", "patch"),
+		rule("", []string{"persistentvolumes"}, "get", "list", "watch", "create", "patch", "delete"),
+		rule("", []string{"persistentvolumeclaims"}, "list", "watch", "update"),
 		rule("", []string{"persistentvolumeclaims/status"}, "patch"),
-		rule(storage, []string{"csidrivers", "csinodes", "storageclasses", "volumeattributesclasses"}, "get", "list", "watch"),
-		rule(storage, []string{"volumeattachments"}, "get", "list", "watch", "patch"),
+		rule(storage, []string{"csidrivers", "csinodes", "storageclasses"}, "list", "watch"),
+		rule(storage, []string{"volumeattributesclasses"}, "get", "list", "watch"),
+		rule(storage, []string{"volumeattachments"}, "list", "watch", "patch"),
 		rule(storage, []string{"volumeattachments/status"}, "patch"),
 		rule(snapshots, []string{"volumesnapshots"}, "get", "list", "watch", "update"),
-		rule(snapshots, []string{"volumesnapshotclasses"}, "get", "list", "watch"),
-		rule(snapshots, []string{"volumesnapshotcontents"}, "get", "list", "watch", "update", "patch"),
+		rule(snapshots, []string{"volumesnapshotclasses"}, "list", "watch"),
+		rule(snapshots, []string{"volumesnapshotcontents"}, "get", "list", "watch", "patch"),
 		rule(snapshots, []string{"volumesnapshotcontents/status"}, "update", "patch"),
-		rule(groups, []string{"volumegroupsnapshotclasses"}, "get", "list", "watch"),
-		rule(groups, []string{"volumegroupsnapshotcontents"}, "get", "list", "watch", "update", "patch"),
+		rule(groups, []string{"volumegroupsnapshotclasses"}, "list", "watch"),
+		rule(groups, []string{"volumegroupsnapshotcontents"}, "get", "list", "watch", "patch"),
 		rule(groups, []string{"volumegroupsnapshotcontents/status"}, "update", "patch"),
 	}
 }
