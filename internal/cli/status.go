@@ -55,7 +55,9 @@ type observation struct {
 	// server is where the rest of the cluster can be seen, on a machine that has joined:
 	// a node is shown itself and its pods.
 	server string
-	nodes  []corev1.Node
+	// serverTrouble is why the server could not be asked; empty when it was.
+	serverTrouble string
+	nodes         []corev1.Node
 	// sets of either kind: a StatefulSet has no field that a PetSet has not.
 	sets   []*v1alpha1.PetSet
 	pods   []corev1.Pod
@@ -81,7 +83,10 @@ func (o *options) observe(ctx context.Context) (observation, error) {
 	}
 	if choices.Joined() {
 		observed.server = choices.Server
-		return observed, observed.readNode(ctx, o.dataDir)
+		if err := observed.readNode(ctx, o.dataDir); err != nil {
+			observed.serverTrouble = err.Error()
+		}
+		return observed, nil
 	}
 	client, err := o.client()
 	if err != nil {

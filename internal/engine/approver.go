@@ -20,6 +20,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	certificatesapi "k8s.io/kubernetes/pkg/apis/certificates"
 	"k8s.io/kubernetes/pkg/controller/certificates"
+
+	"github.com/mainstay-io/mainstay/internal/engine/join"
 )
 
 // errOthersBusiness: upstream's own approver decides on it, or a person does.
@@ -52,7 +54,7 @@ func approves(request *certificatesv1.CertificateSigningRequest, nodes []*corev1
 		}
 		return ownsAddresses(wanted, nodeName, nodes)
 	case certificatesv1.KubeAPIServerClientSignerName:
-		return runsEverywhere(wanted, usages, nodeName)
+		return runsEverywhere(wanted, request.Spec.Usages, nodeName)
 	}
 	return errOthersBusiness
 }
@@ -92,7 +94,7 @@ func clusterOwns(ip net.IP) bool {
 }
 
 // runsEverywhere refuses all clients but those that run on every machine.
-func runsEverywhere(wanted *x509.CertificateRequest, usages sets.String, nodeName string) error {
+func runsEverywhere(wanted *x509.CertificateRequest, usages []certificatesv1.KeyUsage, nodeName string) error {
 	known := slices.ContainsFunc(partsEverywhere(nodeName), func(part certificate) bool {
 		return part.organization == "" && part.commonName == wanted.Subject.CommonName
 	})
@@ -102,8 +104,8 @@ func runsEverywhere(wanted *x509.CertificateRequest, usages sets.String, nodeNam
 	if len(wanted.Subject.Organization)+len(wanted.DNSNames)+len(wanted.IPAddresses)+len(wanted.EmailAddresses)+len(wanted.URIs) > 0 {
 		return fmt.Errorf("node %s asks for more than the name %s", nodeName, wanted.Subject.CommonName)
 	}
-	if !usages.Equal(sets.NewString(string(certificatesv1.UsageDigitalSignature), string(certificatesv1.UsageClientAuth))) {
-		return fmt.Errorf("node %s asks for a client certificate for the uses %v", nodeName, usages.List())
+	if !sets.New(usages...).Equal(sets.New(join.ClientUsages...)) {
+		return fmt.Errorf("node %s asks for a client certificate for the uses %v", nodeName, usages)
 	}
 	return nil
 }

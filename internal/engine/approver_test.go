@@ -5,6 +5,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"net"
+	"slices"
 	"testing"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -73,7 +74,7 @@ func TestApproves(t *testing.T) {
 			Request: encode(t, test.request), Usages: usages,
 		}}
 		checkApproval(t, test.name, request, nodes, test.want)
-		request.Spec.Usages = append(usages, certificatesv1.UsageCodeSigning)
+		request.Spec.Usages = append(slices.Clone(usages), certificatesv1.UsageCodeSigning)
 		if test.want == yes {
 			checkApproval(t, test.name+", for more than that", request, nodes, no)
 		}

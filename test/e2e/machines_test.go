@@ -1,17 +1,29 @@
 package e2e
 
 import (
+	"context"
+	"crypto/x509/pkix"
+	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
+	certificates "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/mainstay-io/mainstay/internal/engine"
+	"github.com/mainstay-io/mainstay/internal/engine/join"
 	"github.com/mainstay-io/mainstay/test/hosts"
 )
 
@@ -48,10 +60,11 @@ func TestMachines(t *testing.T) {
 
 	t.Run("pods, Services and names on every node", func(t *testing.T) { tryAcrossMachines(t, server, all) })
 	t.Run("what a node says of itself", func(t *testing.T) { tryNodeCommands(t, server, near) })
+	t.Run("what nodes and tokens may do", func(t *testing.T) { tryNodeRights(t, server, near, token) })
 	t.Run("a killed node comes back without its token", func(t *testing.T) { tryKilledNode(t, server, near) })
 	t.Run("a drain moves pets one by one", func(t *testing.T) { tryDrain(t, server, near) })
 	t.Run("a machine leaves", func(t *testing.T) { tryLeave(t, server, far) })
-	t.Run("another is purged", func(t *testing.T) { near.Mainstay(t, "down", "--purge", "--yes") })
+	t.Run("another leaves though the server is gone", func(t *testing.T) { tryLeaveAlone(t, server, near) })
 	for h, stock := range fresh {
 		compare(t, "on "+h.Name, stock, h.Stock(t))
 		compareMachine(t, before, h)
@@ -152,26 +165,30 @@ func tryJoinRefusals(t *testing.T, server, h *hosts.Host, token []string) {
 	}
 }
 
-// tryAcrossMachines: every pet reaches every pet and the Service, by address and
-// by name.
+// tryAcrossMachines: every pet reaches every pet and the Service, by address and by
+// name, with packets as large as they come.
 func tryAcrossMachines(t *testing.T, server *hosts.Host, all []*hosts.Host) {
-	front := server.Kubectl(t, "get", "service", "front", "-o", "jsonpath={.spec.clusterIP}")
+	const large = 300000
 	set, seen := pets(t, server, "web"), map[string]bool{}
+	addresses := []string{"front.default.svc.cluster.local"}
+	for _, pet := range set {
+		seen[pet.Spec.NodeName] = true
+		addresses = append(addresses, pet.Status.PodIP, pet.Name+".web.default.svc.cluster.local")
+		server.Kubectl(t, "exec", pet.Name, "--", "sh", "-c", fmt.Sprintf("head -c %d /dev/zero > /data/large", large))
+	}
+	get := func(path string) string { return "timeout 5 wget -qO- http://$to/" + path }
+	questions := "for to in " + strings.Join(addresses, " ") + "; do echo $to $(" + get("") + "|head -n1) $(" + get("large") + "|wc -c); done"
 	for _, from := range set {
-		seen[from.Spec.NodeName] = true
-		inside := func(command string) string {
-			t.Helper()
-			return server.Kubectl(t, "exec", from.Name, "--", "sh", "-c", command)
-		}
+		heard := server.Kubectl(t, "exec", from.Name, "--", "sh", "-c", questions)
 		for _, to := range set {
 			for _, address := range []string{to.Status.PodIP, to.Name + ".web.default.svc.cluster.local"} {
-				if content := inside("timeout 5 wget -qO- http://" + address); !strings.HasPrefix(content, to.Name+"\n") {
-					t.Errorf("%s on %s asked %s of %s on %s and heard %q", from.Name, from.Spec.NodeName, address, to.Name, to.Spec.NodeName, content)
+				if want := fmt.Sprintf("%s %s %d\n", address, to.Name, large); !strings.Contains(heard, want) {
+					t.Errorf("%s on %s did not hear %q from %s:\n%s", from.Name, from.Spec.NodeName, want, to.Spec.NodeName, heard)
 				}
 			}
 		}
-		if content := inside("for i in 1 2 3 4; do timeout 5 wget -qO- http://" + front + "; done"); strings.Count(content, "web-") < 4 {
-			t.Errorf("%s on %s asked the Service four times and heard %q", from.Name, from.Spec.NodeName, content)
+		if !strings.HasPrefix(heard, addresses[0]+" web-") || strings.Count(heard, fmt.Sprint(" ", large, "\n")) != len(addresses) {
+			t.Errorf("%s on %s heard:\n%s", from.Name, from.Spec.NodeName, heard)
 		}
 	}
 	if len(seen) != len(all) {
@@ -203,6 +220,10 @@ func tryNodeCommands(t *testing.T, server, h *hosts.Host) {
 func tryKilledNode(t *testing.T, server, h *hosts.Host) {
 	pod := petOn(t, server, h)
 	killEngine(t, h)
+	// As after an update that brings a part which needs an identity.
+	if err := os.Remove(filepath.Join(h.DataDir, "pki", "network-current.pem")); err != nil {
+		t.Fatal(err)
+	}
 	h.Mainstay(t, "up")
 	waitReady(t, server, "web", 3)
 	if again := petOn(t, server, h); again.UID != pod.UID || again.Status.ContainerStatuses[0].RestartCount != 0 {
@@ -213,6 +234,47 @@ func tryKilledNode(t *testing.T, server, h *hosts.Host) {
 	waitReady(t, server, "web", 3)
 	if again := petOn(t, server, h); again.UID != pod.UID {
 		t.Errorf("%s is another pod after down and up", pod.Name)
+	}
+}
+
+// tryNodeRights: a node may renew its identity and remove itself, and nothing of the
+// kind for another; a token is good for joining alone.
+func tryNodeRights(t *testing.T, server, h *hosts.Host, token []string) {
+	client, name, err := engine.NodeClient(h.DataDir)
+	if err != nil || name != h.Name {
+		t.Fatal(name, err)
+	}
+	identity := pkix.Name{CommonName: "system:node:" + h.Name, Organization: []string{"system:nodes"}}
+	if _, _, err := join.Request(t.Context(), client, certificates.KubeAPIServerClientKubeletSignerName, identity); err != nil {
+		t.Errorf("a node cannot renew its identity: %v", err)
+	}
+	identity.CommonName = "system:node:" + server.Name
+	bearer := rest.AnonymousClientConfig(server.Access(t))
+	bearer.BearerToken = token[4][:23]
+	stranger := kubernetes.NewForConfigOrDie(bearer)
+	if _, err := stranger.Discovery().ServerVersion(); err != nil {
+		t.Errorf("the token is good for nothing: %v", err)
+	}
+	all := metav1.ListOptions{}
+	for what, try := range map[string]func() error{
+		"a node takes another's identity": func() error {
+			_, _, err := join.Request(t.Context(), client, certificates.KubeAPIServerClientKubeletSignerName, identity)
+			return err
+		},
+		"a node removes another": func() error { return client.CoreV1().Nodes().Delete(t.Context(), server.Name, metav1.DeleteOptions{}) },
+		"a node reads secrets":   func() error { _, err := client.CoreV1().Secrets("kube-system").List(t.Context(), all); return err },
+		"a token reads secrets":  func() error { _, err := stranger.CoreV1().Secrets("kube-system").List(t.Context(), all); return err },
+		"a token lists nodes":    func() error { _, err := stranger.CoreV1().Nodes().List(t.Context(), all); return err },
+	} {
+		if err := try(); !apierrors.IsForbidden(err) {
+			t.Errorf("%s, and is not forbidden to: %v", what, err)
+		}
+	}
+	brief, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	petset := pkix.Name{CommonName: "mainstay:petset"}
+	if _, _, err := join.Request(brief, client, certificates.KubeAPIServerClientSignerName, petset); err == nil {
+		t.Error("a node gets the identity of the controller of pets")
 	}
 }
 
@@ -306,5 +368,19 @@ func tryLeave(t *testing.T, server, h *hosts.Host) {
 	left := server.Kubectl(t, "get", "nodes,pods", "-o", "wide")
 	if strings.Contains(left, h.Name) || strings.Count(left, "roam-") != 3 {
 		t.Errorf("after the machine has left:\n%s", left)
+	}
+}
+
+// tryLeaveAlone: what needs the server says so, and there is a way without.
+func tryLeaveAlone(t *testing.T, server, h *hosts.Host) {
+	killEngine(t, server)
+	if output, err := h.Command("leave").CombinedOutput(); err == nil || !strings.Contains(string(output), "does not answer") || !strings.Contains(string(output), "--force") {
+		t.Errorf("leave without a server: %v\n%s", err, output)
+	}
+	if status := h.Mainstay(t, "status"); !strings.Contains(status, server.IP.String()+":6443") || strings.Contains(status, "Nothing is wrong") {
+		t.Errorf("status without a server:\n%s", status)
+	}
+	if output := h.Mainstay(t, "leave", "--force"); !strings.Contains(output, "the server keeps the Node") {
+		t.Errorf("leave --force without a server:\n%s", output)
 	}
 }

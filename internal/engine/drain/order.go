@@ -42,13 +42,13 @@ func rank(pod corev1.Pod, leaders Leaders) int {
 	}
 }
 
-// IsPet: the pod has an identity, and comes back under the same name.
+// IsPet tells that the pod has an identity, and comes back under the same name.
 func IsPet(pod corev1.Pod) bool {
 	owner := metav1.GetControllerOf(&pod)
 	return owner != nil && (owner.Kind == "StatefulSet" || owner.Kind == "PetSet")
 }
 
-// Leads: the pod carries the labels of its set's leader.
+// Leads tells that the pod carries the labels of its set's leader.
 func Leads(pod corev1.Pod, leaders Leaders) bool {
 	owner := metav1.GetControllerOf(&pod)
 	if owner == nil {
