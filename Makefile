@@ -23,7 +23,7 @@ demo: packages build image ## start Mainstay and a PostgreSQL of three pets on i
 
 .PHONY: test
 test: packages build ## pass every test, those on real engines included
-	@$(MAKE) --no-print-directory --jobs=3 test-e2e check
+	@$(MAKE) --no-print-directory --jobs=3 test-e2e test-hosts check
 
 # The tests on real engines wait more than they compute: what computes runs
 # beside them, and makes way.
@@ -52,6 +52,16 @@ test-unit: ## all tests but those on real engines
 .PHONY: test-e2e
 test-e2e: build ## try the real program, with real containers
 	go test $(NOVET) -v -count=1 -timeout=20m ./test/e2e
+
+.PHONY: test-hosts
+test-hosts: packages ## break what the tests break with: machines on this one, their cables, their disks
+	go test $(NOVET) -count=1 ./test/hosts/... ./test/netdisk/...
+
+.PHONY: hosts
+hosts: packages ## make machines on this one, to try and to break: make hosts N=3
+	@mkdir -p bin
+	@go build -o bin/hosts ./hack/hosts
+	@bin/hosts make --hosts $(or $(N),3)
 
 .PHONY: test-machine
 test-machine: packages build ## try it under systemd and cgroup v2, on a virtual machine (slow without KVM)
@@ -89,8 +99,8 @@ generate: ## make what is made of the comments in api/
 	install -D -m 644 -t $(INTO)/internal/volume/snapshots/crd "$$(go list -m -f '{{.Dir}}' github.com/kubernetes-csi/external-snapshotter/client/v8)"/config/crd/*snapshot*.yaml
 
 .PHONY: sim
-sim: ## run random histories of sets: make sim SEEDS=100000
-	go test -vet=off -count=1 -timeout=0 -run TestWalks ./internal/petset -args -seeds $(or $(SEEDS),20000) -seed $(or $(SEED),1)
+sim: ## run random histories of sets, and of clusters that fence: make sim SEEDS=100000
+	go test -vet=off -count=1 -timeout=0 -run 'TestWalks|TestSimulation' ./internal/petset ./internal/fence -args -seeds $(or $(SEEDS),20000) -seed $(or $(SEED),1)
 
 .PHONY: bench
 bench: packages build ## measure speed and memory, against yardsticks of the same run

@@ -88,15 +88,21 @@ type PoolStatus struct {
 	// +listMapKey=name
 	// +optional
 	Volumes []PoolVolume `json:"volumes,omitempty"`
-	// Ready says whether the pool can be used, and if not, why and what to do.
+	// Ready says whether the pool can be used, and DirectoryVolumes whether it can have
+	// volumes of classes with backend: directory; if not, why and what to do.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// PoolReady is the type of the condition that says whether a pool can be used.
-const PoolReady = "Ready"
+const (
+	// PoolReady is the type of the condition that says whether a pool can be used.
+	PoolReady = "Ready"
+	// PoolDirectoryVolumes is that of the condition that says whether a pool can have
+	// volumes that are directories.
+	PoolDirectoryVolumes = "DirectoryVolumes"
+)
 
 // PoolEnvelope is what a pool was measured to do, through the device of a volume.
 type PoolEnvelope struct {

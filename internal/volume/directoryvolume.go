@@ -127,6 +127,15 @@ func (p *Pool) chooseProject(id string) (uint32, error) {
 	})
 }
 
+// CanHaveDirectories says whether the pool can have one more volume that is a
+// directory. The error says why not, and what to do.
+func (p *Pool) CanHaveDirectories() error {
+	if err := p.requireQuotas(); err != nil {
+		return err
+	}
+	return p.refuseBesidePromises()
+}
+
 // requireQuotas fails unless the pool's file system holds directories to their size.
 func (p *Pool) requireQuotas() error {
 	enforced, err := quota.Enforced(p.dir)

@@ -62,18 +62,29 @@ func (v *governed) limited() bool {
 	return false
 }
 
-// enforce tells the kernel what has changed, as far as it bears it at once.
+// longAgo is when a limit was written of which it is not known when.
+const longAgo = time.Hour
+
+// enforce tells the kernel what has changed, as far as it bears it at once: the rest
+// at the next look, which comes the sooner.
 func (g *governing) enforce(v *governed, held qos.Held, now time.Time) error {
+	t := g.pool.throttle
 	var failed []error
 	for i, name := range v.groupNames() {
 		group, reads, writes := v.groups[name], held.Limits[2*i], held.Limits[2*i+1]
 		if group.set && group.reads == reads && group.writes == writes {
 			continue
 		}
-		if group.set && g.pool.throttle.v2 { // where that was met
-			reads, writes = group.reads.Toward(reads, now.Sub(group.written)), group.writes.Toward(writes, now.Sub(group.written))
+		if t.steps {
+			if !group.set {
+				group.reads, group.writes = t.inForce(name, v.number)
+				group.written = now.Add(-longAgo)
+			}
+			wantedReads, wantedWrites, written := reads, writes, now.Sub(group.written)
+			reads, writes = group.reads.Toward(reads, written), group.writes.Toward(writes, written)
+			g.falling = g.falling || reads != wantedReads || writes != wantedWrites
 		}
-		err := g.pool.throttle.set(name, v.number, reads, writes)
+		err := t.set(name, v.number, reads, writes)
 		group.reads, group.writes, group.set, group.written = reads, writes, err == nil, now
 		failed = append(failed, err)
 	}
@@ -81,7 +92,8 @@ func (g *governing) enforce(v *governed, held qos.Held, now time.Time) error {
 }
 
 // hold tells the kernel of a volume's maxima, or that it has none, before anybody
-// can use it or sees the change. The governor does the rest.
+// can use it or sees the change. The governor does the rest; and where limits fall in
+// steps, all of it for those that fall.
 func (p *Pool) hold(r Record) error {
 	if p.cannotThrottle != nil {
 		return nil // then it has none
@@ -102,7 +114,12 @@ func (p *Pool) hold(r Record) error {
 			continue // detached meanwhile
 		}
 		for _, group := range p.throttle.find(pods[number]).names {
-			if err := p.throttle.set(group, number, limit, limit); err != nil {
+			reads, writes := limit, limit
+			if p.throttle.steps {
+				reads, writes = p.throttle.inForce(group, number)
+				reads, writes = reads.Toward(limit, longAgo), writes.Toward(limit, longAgo)
+			}
+			if err := p.throttle.set(group, number, reads, writes); err != nil {
 				return err
 			}
 		}

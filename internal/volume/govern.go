@@ -14,10 +14,14 @@ import (
 )
 
 const (
-	// look is how often volumes are looked at, and survey how often it is looked
-	// which there are, and which pods have them. A limit that is to fall must be
-	// written twice within 100 ms: see qos.Limit.Toward.
-	look, survey = 80 * time.Millisecond, time.Second
+	// look is how often volumes are looked at, and lookAtRest the same where nothing
+	// is promised or limited, so that they are only measured.
+	look, lookAtRest = 80 * time.Millisecond, 400 * time.Millisecond
+	// lookFalling is how soon after a limit that is on its way down: it must be written
+	// twice within 100 ms (see qos.Limit.Toward), on a busy machine as well.
+	lookFalling = 40 * time.Millisecond
+	// survey is how often it is looked which volumes there are, and which pods have them.
+	survey = time.Second
 )
 
 // Govern holds the pool's volumes to their maxima, and those without a promise
@@ -29,8 +33,8 @@ func (p *Pool) Govern(ctx context.Context) error {
 	g := &governing{pool: p, volumes: map[string]*governed{}}
 	defer p.performance.Store(nil)
 	defer g.letGo()
-	ticks := time.NewTicker(look)
-	defer ticks.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	last := time.Now()
 	told := ""
 	for surveyed := (time.Time{}); ; {
@@ -47,12 +51,13 @@ func (p *Pool) Govern(ctx context.Context) error {
 		}
 		g.look(ctx, now.Sub(last))
 		last = now
+		next.Reset(g.pause())
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-p.changed:
 			surveyed = time.Time{}
-		case <-ticks.C:
+		case <-next.C:
 		}
 	}
 }
@@ -64,6 +69,19 @@ type governing struct {
 	volumes  map[string]*governed // by ID
 	// resting: there was nothing to see to, and nobody has looked at groups.
 	resting bool
+	// falling: a limit is on its way down.
+	falling bool
+}
+
+// pause is how long to wait until the next look.
+func (g *governing) pause() time.Duration {
+	switch {
+	case g.falling:
+		return lookFalling
+	case g.resting:
+		return lookAtRest
+	}
+	return look
 }
 
 // governed is an attached volume.
@@ -173,6 +191,7 @@ func (g *governing) look(ctx context.Context, elapsed time.Duration) {
 		v.meter.Add(elapsed, o, g.governor.Envelope)
 		observed = append(observed, o)
 	}
+	g.falling = false
 	if !g.anyLimits() {
 		g.resting = true
 		return

@@ -47,7 +47,7 @@ func attach(image string, end lifetime) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseDiscard(device.Name()); err != nil {
+	if err := settleQueue(device.Name()); err != nil {
 		return nil, errors.Join(err, device.Close())
 	}
 	return device, nil
@@ -112,12 +112,6 @@ func configureFree(backing *os.File, end lifetime) (*os.File, error) {
 		}
 	}
 	return nil, fmt.Errorf("attach %s: other processes took %d free loop devices in a row", backing.Name(), attachAttempts)
-}
-
-// refuseDiscard keeps the device's users from giving preallocated blocks back
-// to the pool, where somebody else would take them.
-func refuseDiscard(device string) error {
-	return os.WriteFile(filepath.Join("/sys/block", filepath.Base(device), "queue/discard_max_bytes"), []byte("0"), 0)
 }
 
 // loop is an attached loop device.

@@ -7,16 +7,8 @@ package csidriver
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"net"
-	"os"
-	"path/filepath"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
-	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
-	kubelet "k8s.io/kubelet/pkg/apis/pluginregistration/v1"
 )
 
 // Driver serves one node.
@@ -31,55 +23,19 @@ type Driver struct {
 // TopologyKey is the key of the segment of a node.
 func (d Driver) TopologyKey() string { return "topology." + d.Name + "/node" }
 
+// Plugin is what kubelet sees of it.
+func (d Driver) Plugin() Plugin {
+	return Plugin{Name: d.Name, KubeletDir: d.KubeletDir, Identity: identity{Driver: d}, Controller: controller{Driver: d}, Node: node{Driver: d}}
+}
+
 // Socket is where the driver serves.
-func (d Driver) Socket() string { return filepath.Join(d.KubeletDir, "plugins", d.Name, "csi.sock") }
+func (d Driver) Socket() string { return d.Plugin().Socket() }
 
 // RegistrationSocket is where kubelet learns of it.
-func (d Driver) RegistrationSocket() string {
-	return filepath.Join(d.KubeletDir, "plugins_registry", d.Name+"-reg.sock")
-}
+func (d Driver) RegistrationSocket() string { return d.Plugin().RegistrationSocket() }
 
 // Serve serves and registers until ctx ends. Then the sockets are gone.
-func (d Driver) Serve(ctx context.Context) error {
-	driver, registration := grpc.NewServer(), grpc.NewServer()
-	csi.RegisterIdentityServer(driver, identity{Driver: d})
-	csi.RegisterControllerServer(driver, controller{Driver: d})
-	csi.RegisterNodeServer(driver, node{Driver: d})
-	kubelet.RegisterRegistrationServer(registration, registrar{Driver: d})
-	group, ctx := errgroup.WithContext(ctx)
-	for socket, server := range map[string]*grpc.Server{d.Socket(): driver, d.RegistrationSocket(): registration} {
-		listener, err := listen(socket)
-		if err != nil {
-			return err
-		}
-		defer context.AfterFunc(ctx, server.Stop)()
-		group.Go(func() error { return server.Serve(listener) })
-	}
-	return group.Wait()
-}
-
-func listen(socket string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return net.Listen("unix", socket)
-}
-
-type registrar struct {
-	kubelet.UnimplementedRegistrationServer
-	Driver
-}
-
-func (r registrar) GetInfo(context.Context, *kubelet.InfoRequest) (*kubelet.PluginInfo, error) {
-	return &kubelet.PluginInfo{Type: kubelet.CSIPlugin, Name: r.Name, Endpoint: r.Socket(), SupportedVersions: []string{"1.0.0"}}, nil
-}
-
-func (r registrar) NotifyRegistrationStatus(context.Context, *kubelet.RegistrationStatus) (*kubelet.RegistrationStatusResponse, error) {
-	return &kubelet.RegistrationStatusResponse{}, nil
-}
+func (d Driver) Serve(ctx context.Context) error { return d.Plugin().Serve(ctx) }
 
 type identity struct {
 	csi.UnimplementedIdentityServer

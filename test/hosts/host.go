@@ -1,7 +1,9 @@
-// Package hosts makes machines for tests: each a network namespace with an
-// address of its own and a data directory, on the one kernel that runs the test.
-// What is started on a host sees only the host's network; files, cgroups and
-// processes are the machine's.
+// Package hosts makes machines for tests, on the one kernel that runs the test.
+//
+// New makes one host, which is a network namespace with an address of its own and a
+// data directory: what is started on it sees only the host's network; files, cgroups
+// and processes are the machine's. NewNetwork makes several that have all of this for
+// themselves, and can be broken: see the package network.
 package hosts
 
 import (
@@ -12,15 +14,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netns"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/mainstay-io/mainstay/test/hosts/network"
 )
 
 // Host is one machine.
@@ -28,6 +30,8 @@ type Host struct {
 	Name    string
 	IP      net.IP // in the range that RFC 2544 sets aside for tests
 	DataDir string
+	// Virtual breaks the host; nil for one that New made.
+	Virtual *network.Host
 	binary  string
 }
 
@@ -36,13 +40,7 @@ type Host struct {
 // MAINSTAY_BINARY; `make` sets it.
 func New(t testing.TB, number int) *Host {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it makes network namespaces and runs containers")
-	}
-	binary := os.Getenv("MAINSTAY_BINARY")
-	if binary == "" {
-		t.Fatal("MAINSTAY_BINARY is not set: run the tests with make")
-	}
+	binary := needs(t)
 	h := &Host{
 		Name:    fmt.Sprintf("mainstay-test-%d", number),
 		IP:      net.IPv4(198, 18, byte(number), 2),
@@ -79,6 +77,18 @@ func New(t testing.TB, number int) *Host {
 	return h
 }
 
+// needs returns the path of the binary.
+func needs(t testing.TB) (binary string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it makes network namespaces and runs containers")
+	}
+	if binary = os.Getenv("MAINSTAY_BINARY"); binary == "" {
+		t.Fatal("MAINSTAY_BINARY is not set: run the tests with make")
+	}
+	return binary
+}
+
 func (h *Host) remove(t testing.TB) {
 	if t.Failed() {
 		h.showLog(t)
@@ -98,10 +108,13 @@ func (h *Host) showLog(t testing.TB) {
 	t.Logf("the end of the engine's log:\n%s", strings.Join(lines[max(0, len(lines)-40):], "\n"))
 }
 
-// Run prepares a program to run on the host's network.
+// Run prepares a program to run on the host.
 func (h *Host) Run(program string, arguments ...string) *exec.Cmd {
 	enter := append([]string{"--net=/run/netns/" + h.Name, program}, arguments...)
 	command := exec.Command("nsenter", enter...)
+	if h.Virtual != nil {
+		command = h.Virtual.Run(program, arguments...)
+	}
 	command.Env = append(os.Environ(), "MAINSTAY_DATA_DIR="+h.DataDir, "KUBECONFIG=")
 	return command
 }
@@ -198,39 +211,15 @@ func (h *Host) Output(t testing.TB, program string, arguments ...string) string 
 // opens itself are the host's.
 func (h *Host) Within(t testing.TB, do func()) {
 	t.Helper()
-	if err := h.within(func() error { do(); return nil }); err != nil {
+	if err := network.Within(h.Name, func() error { do(); return nil }); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func (h *Host) within(do func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		return err
-	}
-	defer home.Close()
-	there, err := netns.GetFromName(h.Name)
-	if err != nil {
-		return err
-	}
-	defer there.Close()
-	if err := netns.Set(there); err != nil {
-		return err
-	}
-	defer func() {
-		if err := netns.Set(home); err != nil {
-			panic(err) // this thread is of no use to anybody any more
-		}
-	}()
-	return do()
 }
 
 // Dial connects from the host's network.
 func (h *Host) Dial(ctx context.Context, address string) (net.Conn, error) {
 	var connection net.Conn
-	err := h.within(func() (err error) {
+	err := network.Within(h.Name, func() (err error) {
 		connection, err = (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		return err
 	})

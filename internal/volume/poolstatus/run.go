@@ -128,6 +128,9 @@ func publish(ctx context.Context, cluster client.Client, c Config, name string, 
 	}
 	status.Conditions = slices.Clone(pool.Status.Conditions)
 	apimeta.SetStatusCondition(&status.Conditions, ready(unusable))
+	if unusable == nil {
+		apimeta.SetStatusCondition(&status.Conditions, directories(now.noDirectories))
+	}
 	if equality.Semantic.DeepEqual(status, pool.Status) {
 		return nil
 	}
@@ -182,5 +185,5 @@ func observe(pools *volume.Pools, name string) (observed, error) {
 		return observed{}, err
 	}
 	records, err := p.List()
-	return observed{capacity, available, ledger, records, p.Performance()}, err
+	return observed{capacity, available, ledger, records, p.Performance(), p.CanHaveDirectories()}, err
 }

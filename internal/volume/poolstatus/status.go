@@ -18,6 +18,7 @@ type observed struct {
 	ledger              qos.Ledger
 	records             []volume.Record
 	performance         map[string]qos.Performance // by volume ID; nil while nobody knows
+	noDirectories       error                      // why it can have no volumes that are directories
 }
 
 // statusOf tells it in the words of the API.
@@ -69,6 +70,16 @@ func ready(unusable error) metav1.Condition {
 		return metav1.Condition{Type: v1alpha1.PoolReady, Status: metav1.ConditionFalse, Reason: "Unusable", Message: unusable.Error()}
 	}
 	return metav1.Condition{Type: v1alpha1.PoolReady, Status: metav1.ConditionTrue, Reason: "Usable"}
+}
+
+// directories is the condition that says whether a pool can have volumes that are
+// directories.
+func directories(refused error) metav1.Condition {
+	c := metav1.Condition{Type: v1alpha1.PoolDirectoryVolumes, Status: metav1.ConditionTrue, Reason: "Possible"}
+	if refused != nil {
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, "Impossible", refused.Error()
+	}
+	return c
 }
 
 // bytes are for people: above a mebibyte only whole ones count.

@@ -53,6 +53,15 @@ func TestUnusablePool(t *testing.T) {
 	}
 }
 
+func TestDirectories(t *testing.T) {
+	if c := directories(errors.New("no quotas")); c.Type == ready(nil).Type || c.Status != metav1.ConditionFalse || c.Message != "no quotas" {
+		t.Errorf("a pool that can have none: %+v", c)
+	}
+	if c := directories(nil); c.Status != metav1.ConditionTrue || c.Reason == "" {
+		t.Errorf("a pool that can have some: %+v", c)
+	}
+}
+
 func TestResourceName(t *testing.T) {
 	if a, b := resourceName("node-a", volume.DefaultPool), resourceName("node-a", "fast"); a != "node-a" || b != "node-a.fast" {
 		t.Errorf("%s, %s", a, b)

@@ -2,10 +2,8 @@ package provisioner
 
 import (
 	"fmt"
-	"strings"
 
 	core "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
@@ -44,29 +42,8 @@ func nextBreach(s core.PersistentVolumeClaimStatus, p *qos.Performance, pool str
 }
 
 func describeBreach(p qos.Performance, pool string) string {
-	achieved := qos.Parameters{MinIOPS: int64(p.Achieved.IOPS), MinThroughput: int64(p.Achieved.Throughput)}
+	achieved := qos.Parameters{MinIOPS: int64(p.Achieved.IOPS), MinThroughput: qos.WholeMebi(int64(p.Achieved.Throughput))}
 	return fmt.Sprintf("Promised %s; got %s in ten seconds of which it used all, from %s. "+
 		"The pool is slower than it was measured, or something other than its volumes uses its disk. To promise less from now on, run `mainstay pool probe` there again.",
-		describeRate(p.Promised), describeRate(achieved), pool)
-}
-
-// describeRate writes minima for people; bytes in whole units of 1024.
-func describeRate(p qos.Parameters) string {
-	var parts []string
-	if p.MinIOPS > 0 {
-		parts = append(parts, fmt.Sprintf("%d IOPS", p.MinIOPS))
-	}
-	if p.MinThroughput > 0 {
-		bytes := p.MinThroughput
-		if bytes > 1<<20 {
-			bytes = bytes >> 20 << 20
-		} else if bytes > 1<<10 {
-			bytes = bytes >> 10 << 10
-		}
-		parts = append(parts, resource.NewQuantity(bytes, resource.BinarySI).String()+" a second")
-	}
-	if parts == nil {
-		return "nothing"
-	}
-	return strings.Join(parts, " and ")
+		p.Promised.Minima(), achieved.Minima(), pool)
 }

@@ -63,19 +63,26 @@ func (r recent) possible(e Envelope) Flow {
 // smallRequest in bytes: larger ones are counted by what they cost the pool.
 const smallRequest = 64 << 10
 
-// met says whether a rate is this part of what was promised. Operations and bytes
-// are promised together, but requests of one size reach one of the two first. The
-// first rule that matches wins.
+// met says whether a rate is this part of what was promised.
 func met(f Flow, promised Parameters, e Envelope, part float64) bool {
-	switch {
-	case promised.MinIOPS > 0 && f.IOPS >= part*float64(promised.MinIOPS):
-		return true
-	case promised.MinThroughput > 0 && f.Throughput >= part*float64(promised.MinThroughput):
-		return true
-	case promised.MinIOPS > 0 && f.Throughput <= f.IOPS*smallRequest:
-		return false
+	return reached(f, promised, e) >= part
+}
+
+// reached is which part of what was promised a rate is. Operations and bytes are
+// promised together, but requests of one size reach one of the two first: the part
+// that is further counts.
+func reached(f Flow, promised Parameters, e Envelope) (part float64) {
+	if promised.MinIOPS > 0 {
+		part = f.IOPS / float64(promised.MinIOPS)
 	}
-	// Its requests are of another size than the promise speaks of. It has what it
-	// was promised if it has as much of the pool.
-	return f.IOPS > 0 && e.Share(f.IOPS, f.Throughput) >= part*e.Share(float64(promised.MinIOPS), float64(promised.MinThroughput))
+	if promised.MinThroughput > 0 {
+		part = max(part, f.Throughput/float64(promised.MinThroughput))
+	}
+	small := promised.MinIOPS > 0 && f.Throughput <= f.IOPS*smallRequest
+	if owed := e.Share(float64(promised.MinIOPS), float64(promised.MinThroughput)); !small && f.IOPS > 0 && owed > 0 {
+		// Its requests are of another size than the promise speaks of. It has what it
+		// was promised if it has as much of the pool.
+		part = max(part, e.Share(f.IOPS, f.Throughput)/owed)
+	}
+	return part
 }

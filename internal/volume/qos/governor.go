@@ -44,8 +44,8 @@ const (
 	// promise changes for each part by which requests take too long, or might take
 	// longer; at most by so much down and up. It does not jump at the first slow
 	// request: every disk's latencies swing by themselves, and what they do around
-	// the goal evens out.
-	gain, down, up = 4.0, 3.5, 1.0
+	// the goal evens out. It does when somebody's requests do not end at all.
+	gain, down, up = 4.0, 10.0, 1.0
 	// used is the part of the allowance that must be used before it rises.
 	used = 0.5
 	// calm is how long nobody must have lacked until all are let go, and rest how
@@ -116,6 +116,9 @@ func (g *Governor) adjust(elapsed time.Duration, volumes []Observed) {
 			g.allowance = taken
 		}
 		g.held, g.lacked = true, 0
+		if math.IsInf(room, -1) {
+			g.allowance = floor
+		}
 	case !g.held:
 		return
 	case g.lacked > calm, g.active > rest:

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const tick = 100 * time.Millisecond
+const tick, shortTick = 100 * time.Millisecond, 80 * time.Millisecond
 
 // disk is a simple disk: every operation and every byte takes its share of it,
 // and a request takes the longer the busier others keep it.
@@ -127,6 +127,25 @@ func TestSpareIsNotWasted(t *testing.T) {
 	d.average(30*time.Second, greedy, neighbour)
 	if d.held["neighbour"].Back {
 		t.Error("it is held back for one that has far more than it was promised")
+	}
+}
+
+// Beside a neighbour that lets none of its requests end, a volume is helped at the second
+// look: no latency tells of it.
+func TestStarving(t *testing.T) {
+	d := newDisk()
+	d.average(5*time.Second, database)
+	greedy := Flow{Throughput: float64(d.envelope.Throughput())}
+	looks := 0
+	for back := false; !back && looks < 100; looks++ {
+		held := d.governor.Look(shortTick, []Observed{
+			{ID: "database", Parameters: database.parameters, Waiting: true},
+			{ID: "neighbour", Waiting: true, Done: greedy, Flows: []Flow{greedy}},
+		})
+		back = held[1].Back && held[1].Limits[0].Throughput <= int64(1.01*floor*greedy.Throughput)
+	}
+	if looks > 2 {
+		t.Errorf("after %d looks", looks)
 	}
 }
 

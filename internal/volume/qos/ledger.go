@@ -68,7 +68,7 @@ func (l Ledger) Admit(had, wants Parameters) error {
 	case l.Owed()+share > Promisable:
 		iops, throughput := l.Left()
 		return fmt.Errorf("%w: wanted are %s, %s of what it can do; left are %s or %s a second, %s of %s (it was measured to do %d IOPS or %s a second, and a fifth is never promised)",
-			ErrNoPerformance, wants.describeMinima(), Percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(WholeMebi(throughput)),
+			ErrNoPerformance, wants.Minima(), Percent(share), fmt.Sprintf("%d IOPS", iops), bytesText(WholeMebi(throughput)),
 			Percent(max(Promisable-l.Owed(), 0)), Percent(Promisable), l.Envelope.IOPS(), bytesText(l.Envelope.Throughput()))
 	}
 	return nil
@@ -86,10 +86,16 @@ func (l Ledger) Lack(wants Parameters) string {
 	iops, throughput := l.Left()
 	allIOPS, all := Ledger{Envelope: l.Envelope}.Left()
 	return fmt.Sprintf("%s left of %s, %s asked", wants.describe(iops, WholeMebi(throughput), " or "),
-		wants.describe(allIOPS, WholeMebi(all), " or "), wants.describeMinima())
+		wants.describe(allIOPS, WholeMebi(all), " or "), wants.Minima())
 }
 
-func (p Parameters) describeMinima() string { return p.describe(p.MinIOPS, p.MinThroughput, " and ") }
+// Minima writes what is promised for people; "nothing" where that is so.
+func (p Parameters) Minima() string {
+	if !p.Guaranteed() {
+		return "nothing"
+	}
+	return p.describe(p.MinIOPS, p.MinThroughput, " and ")
+}
 
 // describe writes those of the rates of which the parameters promise something.
 func (p Parameters) describe(iops, throughput int64, conjunction string) string {
@@ -103,13 +109,17 @@ func (p Parameters) describe(iops, throughput int64, conjunction string) string 
 	return strings.Join(parts, conjunction)
 }
 
-// WholeMebi makes a number of bytes easy to read; less than a mebibyte stays.
+// WholeMebi makes a number of bytes easy to read; less than a mebibyte becomes whole
+// kibibytes, and less than one stays.
 func WholeMebi(n int64) int64 {
-	const mebi = 1 << 20
-	if n < mebi {
-		return n
+	const kibi, mebi = 1 << 10, 1 << 20
+	switch {
+	case n >= mebi:
+		return n / mebi * mebi
+	case n >= kibi:
+		return n / kibi * kibi
 	}
-	return n / mebi * mebi
+	return n
 }
 
 // Percent writes a part of an envelope for people.

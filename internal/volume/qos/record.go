@@ -9,13 +9,18 @@ import (
 type record struct {
 	// requests and seconds that they took, of late: what is older counts less.
 	requests, seconds float64
-	// did is how much it did of late, a second.
-	did Flow
-	// undisturbed is what a request takes, in seconds, while nobody disturbs. Zero:
-	// not known yet.
+	// did is how much it did of late, a second, and busy in which part of the time it
+	// had a request under way; more than one when there were several.
+	did  Flow
+	busy float64
+	// undisturbed is what a request takes, in seconds, while nobody disturbs, and could
+	// what the volume does then, a second. Zero: not known yet.
 	undisturbed float64
+	could       Flow
 	// lacked is how long ago the volume lacked what it was promised.
-	lacked      time.Duration
+	lacked time.Duration
+	// starves is for how long a request has waited, and none has ended.
+	starves     time.Duration
 	iops, bytes debt
 }
 
@@ -28,11 +33,15 @@ const enough = 0.010 // seconds
 
 func (r *record) observe(elapsed time.Duration, v Observed) {
 	r.lacked += elapsed
+	if r.starves += elapsed; v.Requests > 0 || !v.Waiting {
+		r.starves = 0
+	}
 	keep := math.Exp2(-elapsed.Seconds() / memory.Seconds())
 	r.requests = r.requests*keep + v.Requests
 	r.seconds = r.seconds*keep + v.Took.Seconds()
 	r.did.IOPS = r.did.IOPS*keep + v.Done.IOPS*(1-keep)
 	r.did.Throughput = r.did.Throughput*keep + v.Done.Throughput*(1-keep)
+	r.busy = r.busy*keep + v.Took.Seconds()/elapsed.Seconds()*(1-keep)
 	r.iops.add(elapsed, v.Done.IOPS, v.Parameters.MaxIOPS)
 	r.bytes.add(elapsed, v.Done.Throughput, v.Parameters.MaxThroughput)
 }
@@ -45,52 +54,79 @@ func (r *record) latency() float64 {
 	return r.seconds / r.requests
 }
 
-// silent is the part of the envelope that disturbs nobody.
-const silent = 0.01
+const (
+	// silent is the part of the envelope that disturbs nobody.
+	silent = 0.01
+	// asking is how busy a volume is at least whose application waits for it, and not
+	// for something else.
+	asking = 0.25
+	// A volume starves that has waited for so many times as long as a request takes
+	// undisturbed, and no less than for a hiccup, and none has ended.
+	starving, hiccup = 100, 0.06 // seconds
+)
 
 // learn takes what requests take now for undisturbed while others take no more
-// than that part of the envelope which they always have. What an application asks
-// for changes, and with it how long it takes: if holding others back changes
-// nothing, it is not they. With them at work it takes a while to be sure; and what
-// takes less than ever, for a moment, may have done so by chance.
+// than that part of the envelope which they always have; and what the volume does
+// for what it could do. What an application asks for changes, and with it both: if
+// holding others back changes nothing, it is not they. With them at work it takes a
+// while to be sure; and what is better than ever, for a moment, may be so by chance.
 func (r *record) learn(others float64) {
 	now := r.latency()
-	part := 0.0
-	switch {
-	case now == 0:
+	if now == 0 {
 		return
-	case r.undisturbed == 0:
+	}
+	if r.undisturbed == 0 {
 		if others <= floor {
-			r.undisturbed = now
+			r.undisturbed, r.could = now, r.did
 		}
 		return
-	case others <= silent:
-		part = 1.0 / 4
-	case now < r.undisturbed:
-		part = 1.0 / 16
-	case others <= floor:
-		part = 1.0 / 200
 	}
-	r.undisturbed += part * (now - r.undisturbed)
+	r.undisturbed += sure(others, now < r.undisturbed) * (now - r.undisturbed)
+	if r.busy >= asking {
+		r.could.IOPS += sure(others, r.did.IOPS > r.could.IOPS) * (r.did.IOPS - r.could.IOPS)
+		r.could.Throughput += sure(others, r.did.Throughput > r.could.Throughput) * (r.did.Throughput - r.could.Throughput)
+	}
+}
+
+// sure is how far what is seen now counts, while others take that part of the envelope.
+func sure(others float64, better bool) float64 {
+	switch {
+	case others <= silent:
+		return 1.0 / 4
+	case better:
+		return 1.0 / 16
+	case others <= floor:
+		return 1.0 / 200
+	}
+	return 0
 }
 
 // room is by which part of what they take undisturbed the volume's requests may
 // take longer, as far as is known. Less than zero: it lacks. Nothing is known
-// before there was a moment without neighbours: then they are held back for one.
+// before there was a moment without neighbours: then they are held back for one, as
+// far as they can be, and so they are for one that starves.
 func (r *record) room(promised Parameters, e Envelope) float64 {
 	now := r.latency()
 	switch {
+	case r.starves.Seconds() >= max(starving*r.undisturbed, hiccup):
+		return math.Inf(-1)
 	case now == 0, r.secured(promised, e):
 		return math.Inf(1)
 	case r.undisturbed == 0:
 		return math.Inf(-1)
 	}
-	slowed := now / r.undisturbed
+	slowed, has := now/r.undisturbed, reached(r.did, promised, e)
 	alone := Flow{IOPS: r.did.IOPS * slowed, Throughput: r.did.Throughput * slowed}
-	if !met(r.did, promised, e, 1) && met(alone, promised, e, 1) {
-		return slowShort - slowed
+	room := slow - slowed
+	if has < 1 && met(alone, promised, e, 1) {
+		room = slowShort - slowed
 	}
-	return slow - slowed
+	if has < 1 && r.busy >= asking && met(r.could, promised, e, 1) {
+		// Whatever keeps it from its promise, it was not there without neighbours: the
+		// processor's time, for one, of which each request needs some.
+		room = min(room, has-1)
+	}
+	return room
 }
 
 // secured: the volume does clearly more than it was promised.

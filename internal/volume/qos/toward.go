@@ -16,10 +16,11 @@ const slice, grain = 100 * time.Millisecond, 10 * time.Millisecond
 // At the beginning of a slice the kernel lets through what is allowed in all of it.
 // Writing a limit begins a slice, and carries over what was let through too early
 // in the one before. When that is more than the new slice allows, Linux 6.1 takes
-// it for a huge credit: measured with cgroup v2, ten times the limit for as long as
-// limits were written a dozen times a second. (Linux 6.18 does not.) So a limit falls
-// no further than its first slice makes up for; and later, when nobody knows where in
-// which slice the kernel is, not at all.
+// it for a huge credit, since it adds a negative number to one that has no sign: measured
+// with cgroup v2, ten times the limit for as long as limits were written a dozen times a
+// second. Linux 6.6 compares rightly, and needs none of this. So a limit falls no further
+// than its first slice makes up for; and later, when nobody knows where in which slice the
+// kernel is, not at all.
 func (l Limit) Toward(wanted Limit, written time.Duration) Limit {
 	return Limit{
 		IOPS:       toward(l.IOPS, wanted.IOPS, written),

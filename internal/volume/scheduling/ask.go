@@ -20,7 +20,12 @@ type ask struct {
 	// pool is the pool's name on whichever node.
 	pool    string
 	quality qos.Parameters
+	// directory: the volume is to be a directory of the pool.
+	directory bool
 }
+
+// anything says whether it matters which pool it is.
+func (a ask) anything() bool { return a.quality.Guaranteed() || a.directory }
 
 // waits says whether a claim of that class gets its volume from our driver, where
 // the scheduler sends its pod. A claim that has a volume does not move any more.
@@ -38,6 +43,7 @@ func askOf(claim *core.PersistentVolumeClaim, class *storage.StorageClass, attri
 		volume: volume.IDFor("pvc-" + string(claim.UID)),
 		pool:   volume.PoolOf(class.Parameters),
 	}
+	a.directory, _ = volume.IsDirectory(class.Parameters[volume.BackendParameter]) // other values are the driver's to refuse
 	var err error
 	if a.quality, err = a.quality.With(promises(class.Parameters)); err != nil {
 		return a, fmt.Errorf("claim %s, StorageClass %s: %w", claim.Name, class.Name, err)

@@ -55,6 +55,8 @@ func TestAskOf(t *testing.T) {
 		{"the attributes class has the last word", class(map[string]string{"minIops": "300", "minThroughput": "1Mi"}),
 			attributes(volume.DriverName, map[string]string{"minIops": "20", "maxIops": "40"}),
 			"default", qos.Parameters{MinIOPS: 20, MaxIOPS: 40, MinThroughput: 1 << 20}, ""},
+		{"a directory", class(map[string]string{"backend": "directory"}), nil, "default", qos.Parameters{}, ""},
+		{"a backend that is the driver's to refuse", class(map[string]string{"backend": "tape"}), nil, "default", qos.Parameters{}, ""},
 		{"a class that says nonsense", class(map[string]string{"minIops": "many"}), nil, "", qos.Parameters{}, "claim data, StorageClass class:"},
 		{"an attributes class that does", class(nil), attributes(volume.DriverName, map[string]string{"minIops": "9", "maxIops": "8"}),
 			"", qos.Parameters{}, "claim data, VolumeAttributesClass fast:"},
@@ -66,6 +68,9 @@ func TestAskOf(t *testing.T) {
 				t.Errorf("%s: %v, expected %q", c.why, err, c.fails)
 			}
 			continue
+		}
+		if directory := c.class.Parameters["backend"] == "directory"; a.directory != directory || a.anything() != (directory || c.quality.MinIOPS > 0) {
+			t.Errorf("%s: %+v", c.why, a)
 		}
 		if err != nil || a.pool != c.pool || a.quality != c.quality || a.volume != "pvc-1" || a.claim.Namespace != "shop" {
 			t.Errorf("%s: %+v, %v", c.why, a, err)

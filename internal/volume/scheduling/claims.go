@@ -24,7 +24,7 @@ func (p *plugin) asksOf(pod *core.Pod) ([]ask, error) {
 		if err != nil {
 			return []ask{a}, err
 		}
-		if a.quality.Guaranteed() {
+		if a.anything() {
 			asks = append(asks, a)
 		}
 	}

@@ -46,11 +46,15 @@ func judge(node string, pools []*v1alpha1.Pool, asks []ask, assumed []promise) v
 			continue
 		}
 		ledger, has := ledgerOf(pools[i], assumed)
-		wants := together(slices.DeleteFunc(byPool[name], func(a ask) bool { return has[a.volume] }))
+		asked := slices.DeleteFunc(byPool[name], func(a ask) bool { return has[a.volume] })
+		wants := together(asked)
+		directories := apimeta.FindStatusCondition(pools[i].Status.Conditions, v1alpha1.PoolDirectoryVolumes)
 		ready := apimeta.FindStatusCondition(pools[i].Status.Conditions, v1alpha1.PoolReady)
 		switch {
 		case ready != nil && ready.Status == metav1.ConditionFalse:
 			v.lacks = append(v.lacks, fmt.Sprintf("pool %s of node %s cannot be used: %s", name, node, ready.Message))
+		case slices.ContainsFunc(asked, func(a ask) bool { return a.directory }) && directories != nil && directories.Status == metav1.ConditionFalse:
+			v.lacks = append(v.lacks, fmt.Sprintf("pool %s of node %s: %s", name, node, directories.Message))
 		case ledger.Admit(qos.Parameters{}, wants) != nil:
 			v.lacks = append(v.lacks, fmt.Sprintf("pool %s of node %s: %s", name, node, ledger.Lack(wants)))
 		case wants.Guaranteed() && exhausted(pools[i]):

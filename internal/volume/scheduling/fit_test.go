@@ -44,6 +44,9 @@ func TestJudge(t *testing.T) {
 	fast.Spec.Name = "fast"
 	unwilling := poolOf("a", 0, "v")
 	unwilling.Status.Left.IOPS = 0
+	quotaless := poolOf("a", 0, "v")
+	quotaless.Status.Conditions = []metav1.Condition{{Type: v1alpha1.PoolDirectoryVolumes, Status: metav1.ConditionFalse, Message: "it has no project quotas"}}
+	directory := ask{volume: "w", pool: volume.DefaultPool, directory: true}
 	elsewhere := wants("v", 100, 0)
 	elsewhere.pool = "fast"
 	assumed := func(node string, a ask) promise { return promise{ask: a, node: node} }
@@ -77,6 +80,9 @@ func TestJudge(t *testing.T) {
 		{"a node without pools", nil, []ask{wants("v", 1, 0)}, nil, "node a has no pool default", 0},
 		{"a node without that pool", []*v1alpha1.Pool{free}, []ask{elsewhere}, nil, "node a has no pool fast", 0},
 		{"a pool that cannot be used", []*v1alpha1.Pool{unplugged}, []ask{wants("v", 1, 0)}, nil, "pool default of node a cannot be used: its disk is gone", 0},
+		{"a directory in a pool that may have some", []*v1alpha1.Pool{free}, []ask{directory}, nil, "", 1},
+		{"a directory in a pool that can have none", []*v1alpha1.Pool{quotaless}, []ask{directory}, nil, "pool default of node a: it has no project quotas", 0},
+		{"another volume in such a pool", []*v1alpha1.Pool{quotaless}, []ask{wants("w", 400, 0)}, nil, "", 0.5},
 		{"of two pools the one that has less left counts", []*v1alpha1.Pool{free, fast}, []ask{elsewhere, wants("w", 100, 0)}, nil, "", 0.625},
 		{"two pools, two reasons", []*v1alpha1.Pool{free}, []ask{elsewhere, wants("w", 900, 0)}, nil,
 			"pool default of node a: 800 IOPS left of 800 IOPS, 900 IOPS asked; node a has no pool fast", 0},

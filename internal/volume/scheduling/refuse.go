@@ -27,7 +27,11 @@ func (p *plugin) PostFilter(_ context.Context, state framework.CycleState, pod *
 	r, tell := p.waiting.add(pod, found, time.Now())
 	if tell {
 		for _, a := range r.asks {
-			p.events.Event(&a.claim, core.EventTypeWarning, "InsufficientPerformance", r.told)
+			reason := "InsufficientPerformance"
+			if a.directory {
+				reason = "NoDirectoryVolumes"
+			}
+			p.events.Event(&a.claim, core.EventTypeWarning, reason, r.told)
 		}
 	}
 	// What has changed since the nodes were asked has woken nobody.

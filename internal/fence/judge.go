@@ -1,0 +1,150 @@
+package fence
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Judge watches all leases and declares nodes fenced. Every server may run one, all
+// the time: what they write has preconditions. One of them should lead, so that the
+// limit of rule 11 is kept.
+//
+// The caller owes: to Observe whenever it has all leases afresh, in the order in
+// which the API gave them, several times within Terms.Blind; to carry out what
+// Decide returns if it leads.
+type Judge struct {
+	terms   Terms
+	begun   bool
+	contact Instant
+	nodes   map[string]*sighting
+}
+
+// sighting is what a judge knows of a node.
+type sighting struct {
+	lease Lease
+	// since: the lease was seen in this version no later.
+	since Instant
+	// refused: when what a member vouched for has surely run out.
+	refused map[string]Instant
+	asked   Instant
+}
+
+// Verdict is what a judge decides.
+type Verdict struct {
+	Actions []Action
+	// Held are the nodes that would be closed or fenced, and why they are not.
+	Held map[string]string
+}
+
+// NewJudge knows nothing; see rule 7.
+func NewJudge(terms Terms) *Judge { return &Judge{terms: terms, nodes: map[string]*sighting{}} }
+
+// Observe takes in all leases as the API has just given them.
+func (j *Judge) Observe(now Instant, leases []Lease) {
+	wasBlind := j.blind(now)
+	j.begun, j.contact = true, now
+	present := map[string]bool{}
+	for _, lease := range leases {
+		present[lease.Node] = true
+		j.see(now, lease, wasBlind)
+	}
+	maps.DeleteFunc(j.nodes, func(name string, _ *sighting) bool { return !present[name] })
+}
+
+func (j *Judge) see(now Instant, lease Lease, wasBlind bool) {
+	s := j.nodes[lease.Node]
+	switch {
+	case s == nil || s.lease.Subject() != lease.Subject() || s.lease.State != lease.State || s.lease.Epoch != lease.Epoch:
+		j.nodes[lease.Node] = &sighting{lease: lease, since: now, refused: map[string]Instant{}, asked: now - Instant(j.terms.Renew)}
+	case s.lease.Version != lease.Version:
+		s.lease, s.since = lease, now
+	case wasBlind:
+		s.since = now
+	}
+}
+
+// blind: the judge may have been asleep, or the API away.
+func (j *Judge) blind(now Instant) bool { return !j.begun || now.Sub(j.contact) > j.terms.Blind }
+
+// Refused takes in that a member refuses an epoch, and last vouched for the subject so long ago.
+func (j *Judge) Refused(now Instant, subject Subject, epoch int32, member string, age time.Duration) {
+	s := j.nodes[subject.Node]
+	if s == nil || s.lease.Subject() != subject || s.lease.Epoch != epoch || s.lease.State != Closing {
+		return
+	}
+	over := now.Add(max(0, j.terms.Wait-age))
+	if before, again := s.refused[member]; again {
+		over = min(over, before) // it vouches no more: the first answer holds
+	}
+	s.refused[member] = over
+}
+
+// Decide says what to do now. It may be asked at any time.
+func (j *Judge) Decide(now Instant) Verdict {
+	v := Verdict{Held: map[string]string{}}
+	if j.blind(now) {
+		return v
+	}
+	held := j.tooMany(now)
+	for _, name := range slices.Sorted(maps.Keys(j.nodes)) {
+		s := j.nodes[name]
+		switch {
+		case s.lease.State == Fenced:
+			v.Actions = append(v.Actions, Action{Verb: FailOver, Lease: s.lease, Reason: fmt.Sprintf("node %s is fenced, epoch %d", name, s.lease.Epoch)})
+		case s.lease.State == Open && now.Sub(s.since) < j.terms.Wait:
+		case held != "":
+			v.Held[name] = held
+		case s.lease.State == Open:
+			v.Actions = append(v.Actions, write(s.lease, Closing, s.lease.Epoch, fmt.Sprintf("node %s has not renewed for %v", name, now.Sub(s.since).Round(time.Millisecond))))
+		default:
+			j.fence(now, s, &v)
+		}
+	}
+	return v
+}
+
+// fence is the second half of rule 8.
+func (j *Judge) fence(now Instant, s *sighting, v *Verdict) {
+	node, members := s.lease.Node, s.lease.Members
+	over := 0
+	for _, other := range members.Others(node) {
+		if until, refused := s.refused[other]; refused && now >= until {
+			over++
+		}
+	}
+	needed := members.refusalsNeeded()
+	if over >= needed {
+		v.Actions = append(v.Actions, write(s.lease, Fenced, s.lease.Epoch+1, fmt.Sprintf("node %s: its lease ran out, and %d of %d members refuse it", node, over, len(members))))
+		return
+	}
+	v.Held[node] = fmt.Sprintf("node %s is closed: %d of the %d refusals that %d members must give are there", node, over, needed, len(members))
+	if now.Sub(s.asked) >= j.terms.Renew {
+		s.asked = now
+		v.Actions = append(v.Actions, Action{
+			Verb: AskRefusals, Lease: s.lease, Subject: s.lease.Subject(), Epoch: s.lease.Epoch,
+			Members: members.Others(node), Reason: v.Held[node],
+		})
+	}
+}
+
+func write(lease Lease, state State, epoch int32, reason string) Action {
+	lease.State, lease.Epoch = state, epoch
+	return Action{Verb: WriteLease, Lease: lease, Reason: reason}
+}
+
+// tooMany is rule 11. A node that was fenced counts until it is back, or its lease
+// is removed.
+func (j *Judge) tooMany(now Instant) string {
+	lost := 0
+	for _, s := range j.nodes {
+		if s.lease.State != Open || now.Sub(s.since) >= j.terms.suspect() {
+			lost++
+		}
+	}
+	if 2*lost <= len(j.nodes) {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d nodes seem lost, which is more than half: nobody is fenced before some are back, or `mainstay leave` removed those that will not be", lost, len(j.nodes))
+}

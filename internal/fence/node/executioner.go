@@ -1,0 +1,77 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/mainstay-io/mainstay/internal/fence"
+)
+
+// again is how often the executioner looks for pets that somebody has started while
+// none may run, and stopLimit how long it waits for processes to end in each look.
+const (
+	again     = 50 * time.Millisecond
+	stopLimit = 200 * time.Millisecond
+)
+
+// Executioner stops the pets whenever the deadline is past. It needs nothing but the
+// kernel.
+type Executioner struct {
+	Memory *Memory
+	// Stop stops all pets; see halt.Pods.
+	Stop func(context.Context) error
+}
+
+// Run works until ctx ends. The pets do not: whoever ends an executioner starts
+// another.
+func (e Executioner) Run(ctx context.Context) error {
+	alarm, err := newAlarm()
+	if err != nil {
+		return err
+	}
+	defer alarm.file.Close()
+	defer context.AfterFunc(ctx, alarm.interrupt)()
+	told := false
+	for ctx.Err() == nil {
+		deadline := e.Memory.Load()
+		if !deadline.Overdue(e.Memory.boot, now()) {
+			told = false
+			if err := alarm.wait(deadline.Until); err != nil {
+				return err
+			}
+			continue
+		}
+		if !told {
+			klog.FromContext(ctx).Info("The deadline is past: all pets are stopped", "epoch", deadline.Epoch)
+			told = true
+		}
+		if err := e.stop(ctx); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "Pets cannot be stopped; trying again")
+		}
+		if err := alarm.wait(now().Add(again)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop ends the deadline for good, and then the pets.
+func (e Executioner) stop(ctx context.Context) error {
+	e.Memory.setExecuting(true)
+	defer e.Memory.setExecuting(false)
+	for {
+		deadline := e.Memory.Load()
+		if !deadline.Overdue(e.Memory.boot, now()) {
+			return nil // the keeper was just in time
+		}
+		if deadline.Until == 0 || e.Memory.Swap(deadline, fence.Deadline{Boot: deadline.Boot, Epoch: deadline.Epoch}) {
+			break
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, stopLimit, fmt.Errorf("not within %v", stopLimit))
+	defer cancel()
+	return e.Stop(ctx)
+}

@@ -1,0 +1,89 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Pause stops a host as a hypervisor does: no program runs, and its kernel answers
+// nobody. Its clocks go on. A process that waits for a disk inside the kernel stops
+// as it comes back from there; Pause does not wait for that longer than a second.
+func (h *Host) Pause() error {
+	if !h.On() {
+		return fmt.Errorf("%s has no power", h.Name())
+	}
+	if err := h.silence("add"); err != nil {
+		return err
+	}
+	if _, err := h.freeze("1"); err != nil {
+		return fmt.Errorf("pause %s: %w", h.Name(), err)
+	}
+	return h.waitFrozen()
+}
+
+// waitFrozen waits until nothing runs on the host, but not for what waits inside the
+// kernel: it will stop as it comes back.
+func (h *Host) waitFrozen() error {
+	group, err := h.v2Group()
+	if err != nil {
+		return err
+	}
+	err = poll(time.Second, func() (bool, error) {
+		events, err := os.ReadFile(filepath.Join(group, "cgroup.events"))
+		return strings.Contains(string(events), "frozen 1"), err
+	})
+	if errors.Is(err, errLate) {
+		return nil
+	}
+	return err
+}
+
+// Resume lets a paused host go on.
+func (h *Host) Resume() error {
+	if _, err := h.freeze("0"); err != nil {
+		return fmt.Errorf("resume %s: %w", h.Name(), err)
+	}
+	return h.silence("delete")
+}
+
+func (h *Host) freeze(value string) (group string, err error) {
+	group, err = h.v2Group()
+	if err != nil {
+		return "", err
+	}
+	return group, writeGroup(group, "cgroup.freeze", value)
+}
+
+// v2Group is the host's cgroup of version 2, which all its processes are below.
+func (h *Host) v2Group() (string, error) {
+	trees, err := hierarchies()
+	if err != nil {
+		return "", err
+	}
+	tree := trees[slices.IndexFunc(trees, func(tree hierarchy) bool { return tree.v2 })] // there is one
+	return filepath.Join(tree.mountpoint, h.Name()), nil
+}
+
+func (h *Host) paused() bool {
+	group, err := h.v2Group()
+	if err != nil {
+		return false
+	}
+	frozen, err := os.ReadFile(filepath.Join(group, "cgroup.freeze"))
+	return err == nil && string(frozen) == "1\n"
+}
+
+// silence adds the host to those whose ports carry nothing, or deletes it there.
+func (h *Host) silence(verb string) error {
+	element := fmt.Sprintf("element bridge faults silent { %d }\n", group(h))
+	if verb == "delete" {
+		element = "add " + element + "delete " + element // it is no error if it was not there
+		return h.network.rule(element)
+	}
+	return h.network.rule("add " + element)
+}
