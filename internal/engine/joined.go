@@ -42,7 +42,6 @@ func (e *Engine) prepareNode() error {
 	if err != nil {
 		return err
 	}
-	e.access = access
 	e.client, err = kubernetes.NewForConfig(access)
 	return err
 }

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -33,8 +35,12 @@ func runMachines(ctx context.Context, paths Paths) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return runApprover(ctx, client) })
-	group.Go(func() error { return followNodes(ctx, client, announceNameServers(client)) })
-	group.Go(func() error { return followNodes(ctx, client, serveLeaving(clients)) })
+	announce, empty := announceNameServers(client), serveLeaving(clients)
+	group.Go(func() error {
+		return followNodes(ctx, client, func(ctx context.Context, nodes []*corev1.Node) error {
+			return errors.Join(announce(ctx, nodes), empty(ctx, nodes))
+		})
+	})
 	return group.Wait()
 }
 

@@ -4,11 +4,8 @@ import (
 	"context"
 	"crypto/x509/pkix"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +22,7 @@ import (
 	"github.com/mainstay-io/mainstay/internal/engine"
 	"github.com/mainstay-io/mainstay/internal/engine/join"
 	"github.com/mainstay-io/mainstay/test/hosts"
+	"github.com/mainstay-io/mainstay/test/hosts/network"
 )
 
 // spreadSet is webSet with a pet on each machine, and a Service with an address of
@@ -42,9 +40,9 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
 // TestMachines makes a cluster of three machines, and takes it apart again. Two are on
 // one network; a router that knows nothing of pods lies between them and the third.
 func TestMachines(t *testing.T) {
-	server, near, far := hosts.New(t, 13), hosts.New(t, 14), hosts.New(t, 15)
+	n, far := hosts.NewNetwork(t, 13, network.Options{Hosts: 2}), hosts.New(t, 13)
+	server, near := n.Hosts[0], n.Hosts[1]
 	all := []*hosts.Host{server, near, far}
-	connect(t, server, near)
 	fresh := map[*hosts.Host]hosts.Stock{near: near.Stock(t), far: far.Stock(t)}
 	server.Up(t)
 	before := takeStock(t)
@@ -68,34 +66,6 @@ func TestMachines(t *testing.T) {
 	for h, stock := range fresh {
 		compare(t, "on "+h.Name, stock, h.Stock(t))
 		compareMachine(t, before, h)
-	}
-}
-
-// connect puts hosts on a network of their own, beside the test machine, which routes
-// between it and the other hosts.
-func connect(t *testing.T, all ...*hosts.Host) {
-	t.Helper()
-	const bridge, network = "mst-net", "198.18.200."
-	run := func(command string) {
-		t.Helper()
-		words := strings.Fields(command)
-		if output, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", command, err, output)
-		}
-	}
-	_ = exec.Command("ip", "link", "delete", bridge).Run() // of a test that was killed
-	run("ip link add " + bridge + " type bridge")
-	t.Cleanup(func() { run("ip link delete " + bridge) })
-	run("ip address add " + network + "254/24 dev " + bridge)
-	run("ip link set " + bridge + " up")
-	for i, h := range all {
-		h.IP = net.ParseIP(network + strconv.Itoa(i+1))
-		port := bridge + strconv.Itoa(i)
-		run("ip link add " + port + " type veth peer name eth1 netns " + h.Name)
-		run("ip link set " + port + " master " + bridge + " up")
-		run("ip -n " + h.Name + " address add " + h.IP.String() + "/24 dev eth1")
-		run("ip -n " + h.Name + " link set eth1 up")
-		run("ip -n " + h.Name + " route replace default via " + network + "254")
 	}
 }
 
@@ -195,7 +165,7 @@ func tryAcrossMachines(t *testing.T, server *hosts.Host, all []*hosts.Host) {
 		t.Errorf("the pets are on %v", seen)
 	}
 	routes := server.Output(t, "ip", "route", "show", "proto", "142")
-	if strings.Count(routes, "\n") != 1 || !strings.Contains(routes, " via "+all[1].IP.String()+" dev eth1") || !strings.Contains(routes, " dev vxlan-") {
+	if strings.Count(routes, "\n") != 1 || !strings.Contains(routes, " via "+all[1].IP.String()+" dev ") || !strings.Contains(routes, " dev vxlan-") {
 		t.Errorf("not a route to the neighbour and a tunnel to the other:\n%s", routes)
 	}
 	for _, h := range all {
