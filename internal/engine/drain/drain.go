@@ -88,7 +88,9 @@ func Node(ctx context.Context, c Clients, name string, options Options, report f
 		}
 		pod := Next(pods, leaders)
 		report(announce(pod, leaders, len(pods)))
-		if err := helper.DeleteOrEvictPods([]corev1.Pod{pod}); err != nil {
+		if err := helper.DeleteOrEvictPods([]corev1.Pod{pod}); ctx.Err() != nil {
+			return ctx.Err() // in kubectl's words it took too long
+		} else if err != nil {
 			return fmt.Errorf("move pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 		if IsPet(pod) {
