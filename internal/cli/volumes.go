@@ -186,7 +186,10 @@ func printVolumes(out io.Writer, volumes []claimVolume, wide bool) error {
 	}
 	fmt.Fprintln(table, strings.Join(head, "\t"))
 	for _, v := range volumes {
-		size := v.claim.Status.Capacity[corev1.ResourceStorage]
+		size, has := v.claim.Status.Capacity[corev1.ResourceStorage]
+		if !has {
+			size = v.claim.Spec.Resources.Requests[corev1.ResourceStorage]
+		}
 		bar, used := v.used()
 		promised, atMost := v.quality()
 		achieved, p99 := v.achieved()
