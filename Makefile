@@ -102,6 +102,10 @@ generate: ## make what is made of the comments in api/
 sim: ## run random histories of sets, and of clusters that fence: make sim SEEDS=100000
 	go test -vet=off -count=1 -timeout=0 -run 'TestWalks|TestSimulation' ./internal/petset ./internal/fence -args -seeds $(or $(SEEDS),20000) -seed $(or $(SEED),1)
 
+.PHONY: model
+model: packages ## check the models of the fence to their ends, and that every rule is needed
+	go test -vet=off -v -count=1 -timeout=30m -run TestModel ./internal/fence -args -model
+
 .PHONY: bench
 bench: packages build ## measure speed and memory, against yardsticks of the same run
 	go test -count=1 -timeout=90m -run '^$$' -bench . -benchtime 1x ./bench

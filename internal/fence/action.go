@@ -18,8 +18,9 @@ const (
 	// on until none is left; then comes Stopped. It cancels a ClaimPets under way.
 	StopPets Verb = "stop pets"
 	// ClaimPets reads by quorum which pods are the node's, writes to each with its
-	// resourceVersion as precondition, and lets run those that took it. A pod that
-	// is bound to the node later than that read needs no claim.
+	// resourceVersion as precondition, and lets run those that took it. A pod that a
+	// watch from that read shows to be bound later needs no claim; one that neither
+	// shows, though kubelet may remember it, does not run.
 	ClaimPets Verb = "claim pets"
 )
 

@@ -65,6 +65,14 @@
 // new epoch and without stopping anything: the judge's next write then misses its
 // precondition. So an outage that ends, or a judge that holds back, costs no pet.
 //
+// # How this is shown
+//
+// The tests follow the rules. TestSimulation plays random histories of clusters with
+// these very keepers, members and judges (`make sim`); TestBrokenRules shows that it
+// finds what is wrong when a rule is not kept. model/ has the protocol for spin, which
+// goes through all histories of three nodes and finds one for each rule that is broken
+// (`make model`).
+//
 // # What the rules do not reach
 //
 // A machine that is suspended and wakes after its term stops its pets within

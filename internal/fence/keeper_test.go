@@ -285,6 +285,7 @@ func TestLeave(t *testing.T) {
 	n := holder(t)
 	n.did(n.keeper.Leave(n.now))
 	n.wantHolds(false)
+	n.wantNone(ReadLease) // while pets may run it gives nothing back
 	n.stopAll()
 	n.answer(ReadLease, Answer{Lease: n.lease(Open, 3, 11)})
 	n.answer(WriteLease, Answer{Lease: n.lease(Fenced, 4, 12)})

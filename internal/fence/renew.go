@@ -89,9 +89,10 @@ func (k *Keeper) hold(sent, until Instant, epoch int32) {
 	k.do(Action{Verb: ClaimPets, Epoch: epoch, Reason: fmt.Sprintf("epoch %d begins: only pods that are still this node's may run", epoch)})
 }
 
-// learn takes in what is committed, unless something newer is known.
+// learn takes in what is committed. While the lease holds, answers may come in any
+// order, and the newest counts; later only the last request is awaited.
 func (k *Keeper) learn(lease Lease) {
-	if k.known != nil && lease.Version < k.known.Version {
+	if k.phase == holding && k.known != nil && lease.Version < k.known.Version {
 		return
 	}
 	if k.known == nil || lease.Version > k.known.Version {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,6 +45,7 @@ spec:
 // machine and on the network. What the pets have synced is there when the machine is
 // back.
 func TestPowerCut(t *testing.T) {
+	t.Parallel() // with the other engines
 	n := hosts.NewNetwork(t, 1, network.Options{Hosts: 1, DiskBytes: 8 << 30})
 	disks := netdisktest.Start(t, n.Network)
 	h := n.Hosts[0]
@@ -73,8 +75,9 @@ func TestPowerCut(t *testing.T) {
 	h.Up(t)
 	for _, pet := range []string{"web-0", "moving-0"} {
 		hosts.Eventually(t, 60*time.Second, func(context.Context) error {
-			if said, err := h.Command("kubectl", "exec", pet, "--", "cat", "/data/synced").CombinedOutput(); err != nil || string(said) != "synced\n" {
-				return fmt.Errorf("what %s has synced is %q (%v)", pet, said, err)
+			said, err := h.Command("kubectl", "exec", pet, "--", "cat", "/data/synced").CombinedOutput()
+			if err != nil || string(said) != "synced\n" {
+				return errors.Join(err, fmt.Errorf("what %s has synced is %q", pet, said))
 			}
 			return nil
 		})

@@ -65,7 +65,6 @@ func TestPostgres(t *testing.T) {
 
 	r.detach(t, two, one)
 	r.mount(t, two)
-	t.Cleanup(func() { shell(two, prepare+"as pg_ctl --silent --mode immediate --pgdata $PWD/db stop") })
 	// Hosts share process IDs: PostgreSQL may take somebody else's for that of its old server.
 	kept := mustShell(t, two, "rm db/postmaster.pid\n"+start+`as psql -At -c 'SELECT number FROM ledger'`)
 	for _, number := range strings.Fields(read(t, acknowledged)) {

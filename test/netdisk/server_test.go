@@ -6,6 +6,7 @@ import (
 	"net/rpc"
 	"strings"
 	"testing"
+	"time"
 )
 
 // testServer is a server that tests start again, and a connection to it.
@@ -151,5 +152,18 @@ func TestServer(t *testing.T) {
 	const want = "attach, write, attach refused, detach by force, write refused, attach, write refused, detach"
 	if got := strings.Join(story, ", "); got != want || len(Judge(events)) > 0 {
 		t.Errorf("the record tells %s; %v\nwant %s", got, Judge(events), want)
+	}
+}
+
+// A server that takes connections and says nothing is one behind a cut.
+func TestPatience(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	s := &session{server: silent.Addr().String(), writer: Writer{Disk: "d"}, patience: 50 * time.Millisecond}
+	if _, err := do[Nothing](t.Context(), s, "Sync", Request{}); err == nil || !strings.Contains(err.Error(), "disk d: given up after 50ms") {
+		t.Errorf("of a silent server: %v", err)
 	}
 }

@@ -51,6 +51,21 @@ func (d *noisy) pass(promised Parameters, beside bool) (did, share float64) {
 	return rate * undisturbed / d.waits, share
 }
 
+// pause lets some ticks pass in which neither does anything, but for the database in the
+// first half of the first, and its file system that writes a little afterwards.
+func (d *noisy) pause(promised Parameters, ticks int) {
+	for i := range ticks {
+		database := Observed{ID: "database", Parameters: promised}
+		if rate := []float64{0.5, 0.01, 0.01, 0.01, 0.01}; i < len(rate) {
+			rate := rate[i] * d.waits / undisturbed
+			database.Requests, database.Done = tick.Seconds()*rate, Flow{IOPS: rate, Throughput: 8192 * rate}
+			database.Took = time.Duration(float64(tick) * rate * undisturbed)
+		}
+		d.governor.Look(tick, []Observed{database, {ID: "neighbour", Flows: []Flow{{}}}})
+	}
+	d.allowed = 1
+}
+
 // A database that is promised four fifths of what it does alone gets them, and its
 // neighbour most of what it could have without slowing the database down by more
 // than may be; or the part that is never promised, where that is more.
@@ -112,6 +127,7 @@ func TestNeighbourTakesTheProcessor(t *testing.T) {
 			for range int(5 * time.Second / tick) {
 				d.pass(parameters, false)
 			}
+			d.pause(parameters, 15)
 			for range int(during / tick) {
 				did, share := d.pass(parameters, true)
 				database += did / promised / runs / float64(during/tick)

@@ -13,6 +13,10 @@ type record struct {
 	// had a request under way; more than one when there were several.
 	did  Flow
 	busy float64
+	// last is what it did since the last look, and lastBusy how busy it was: an
+	// application may end at any moment, and means of late still go on then.
+	last     Flow
+	lastBusy float64
 	// undisturbed is what a request takes, in seconds, while nobody disturbs, and could
 	// what the volume does then, a second. Zero: not known yet.
 	undisturbed float64
@@ -41,7 +45,8 @@ func (r *record) observe(elapsed time.Duration, v Observed) {
 	r.seconds = r.seconds*keep + v.Took.Seconds()
 	r.did.IOPS = r.did.IOPS*keep + v.Done.IOPS*(1-keep)
 	r.did.Throughput = r.did.Throughput*keep + v.Done.Throughput*(1-keep)
-	r.busy = r.busy*keep + v.Took.Seconds()/elapsed.Seconds()*(1-keep)
+	r.last, r.lastBusy = v.Done, v.Took.Seconds()/max(elapsed, time.Microsecond).Seconds()
+	r.busy = r.busy*keep + r.lastBusy*(1-keep)
 	r.iops.add(elapsed, v.Done.IOPS, v.Parameters.MaxIOPS)
 	r.bytes.add(elapsed, v.Done.Throughput, v.Parameters.MaxThroughput)
 }
@@ -60,6 +65,8 @@ const (
 	// asking is how busy a volume is at least whose application waits for it, and not
 	// for something else.
 	asking = 0.25
+	// aim is the part of its promise that it is brought to: rates swing.
+	aim = 1.03
 	// A volume starves that has waited for so many times as long as a request takes
 	// undisturbed, and no less than for a hiccup, and none has ended.
 	starving, hiccup = 100, 0.06 // seconds
@@ -82,9 +89,9 @@ func (r *record) learn(others float64) {
 		return
 	}
 	r.undisturbed += sure(others, now < r.undisturbed) * (now - r.undisturbed)
-	if r.busy >= asking {
-		r.could.IOPS += sure(others, r.did.IOPS > r.could.IOPS) * (r.did.IOPS - r.could.IOPS)
-		r.could.Throughput += sure(others, r.did.Throughput > r.could.Throughput) * (r.did.Throughput - r.could.Throughput)
+	if r.lastBusy >= asking {
+		r.could.IOPS += sureOfLast(others, r.last.IOPS > r.could.IOPS) * (r.last.IOPS - r.could.IOPS)
+		r.could.Throughput += sureOfLast(others, r.last.Throughput > r.could.Throughput) * (r.last.Throughput - r.could.Throughput)
 	}
 }
 
@@ -99,6 +106,15 @@ func sure(others float64, better bool) float64 {
 		return 1.0 / 200
 	}
 	return 0
+}
+
+// sureOfLast is the same for what was done since the last look alone: an application
+// may have paused, or ended, within it.
+func sureOfLast(others float64, better bool) float64 {
+	if others <= silent && !better {
+		return 1.0 / 16
+	}
+	return sure(others, better)
 }
 
 // room is by which part of what they take undisturbed the volume's requests may
@@ -121,10 +137,10 @@ func (r *record) room(promised Parameters, e Envelope) float64 {
 	if has < 1 && met(alone, promised, e, 1) {
 		room = slowShort - slowed
 	}
-	if has < 1 && r.busy >= asking && met(r.could, promised, e, 1) {
+	if r.busy >= asking && met(r.could, promised, e, 1) {
 		// Whatever keeps it from its promise, it was not there without neighbours: the
 		// processor's time, for one, of which each request needs some.
-		room = min(room, has-1)
+		room = min(room, has-aim)
 	}
 	return room
 }

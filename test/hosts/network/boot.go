@@ -43,7 +43,7 @@ func (h *Host) boot() error {
 		return err
 	}
 	for _, tree := range trees {
-		group, err := tree.makeGroup(h.Name())
+		group, err := tree.makeGroup(h.Name(), len(trees) == 1)
 		if err != nil {
 			return fmt.Errorf("make a cgroup in %s: %w", tree.mountpoint, err)
 		}

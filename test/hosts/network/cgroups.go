@@ -52,19 +52,16 @@ func mountOptions(super string) string {
 
 // makeGroup makes a host's cgroup in a hierarchy and returns the one that programs
 // are started in. With version 2 a cgroup has processes or children with controllers,
-// and the children are kubelet's to make.
-func (h hierarchy) makeGroup(name string) (string, error) {
+// and the children are kubelet's to make. It gets the controllers that version 1 does
+// not have: all of them if it is alone, else none.
+func (h hierarchy) makeGroup(name string, alone bool) (string, error) {
 	group := filepath.Join(h.mountpoint, name)
 	if err := os.MkdirAll(group, 0o755); err != nil {
 		return "", err
 	}
 	if h.v2 {
-		controllers, err := os.ReadFile(filepath.Join(h.mountpoint, "cgroup.controllers"))
-		if err != nil {
-			return "", err
-		}
-		for _, controller := range strings.Fields(string(controllers)) {
-			if err := os.WriteFile(filepath.Join(h.mountpoint, "cgroup.subtree_control"), []byte("+"+controller), 0); err != nil {
+		if alone {
+			if err := giveControllers(h.mountpoint); err != nil {
 				return "", err
 			}
 		}
@@ -79,6 +76,20 @@ func (h hierarchy) makeGroup(name string) (string, error) {
 		}
 	}
 	return group, nil
+}
+
+// giveControllers gives those of a tree of version 2 to the cgroups below its root.
+func giveControllers(root string) error {
+	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	for _, controller := range strings.Fields(string(controllers)) {
+		if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+controller), 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endGroups kills everything in a host's cgroups, and removes them. What is being

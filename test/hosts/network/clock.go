@@ -48,13 +48,10 @@ func (h *Host) StepClock(offset time.Duration) error {
 // the change would be.
 func (h *Host) patchClock(code vdso, patch []change) (done bool, err error) {
 	if !h.paused() {
-		if _, err := h.freeze("1"); err != nil {
+		if err := h.freeze("1"); err != nil {
 			return false, err
 		}
-		defer func() {
-			_, thawed := h.freeze("0")
-			err = errors.Join(err, thawed)
-		}()
+		defer func() { err = errors.Join(err, h.freeze("0")) }()
 		if err := h.waitFrozen(); err != nil {
 			return false, err
 		}

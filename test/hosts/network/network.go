@@ -29,7 +29,7 @@ import (
 
 // Root holds a directory for each network. Disks lie here, and scripts
 // that root runs: nobody else may write above it.
-const Root = "/var/lib/mainstay-hosts"
+const Root = "/srv/mainstay-hosts"
 
 // MaxHosts is how many hosts a network may have.
 const MaxHosts = 200

@@ -20,7 +20,7 @@ func (h *Host) Pause() error {
 	if err := h.silence("add"); err != nil {
 		return err
 	}
-	if _, err := h.freeze("1"); err != nil {
+	if err := h.freeze("1"); err != nil {
 		return fmt.Errorf("pause %s: %w", h.Name(), err)
 	}
 	return h.waitFrozen()
@@ -45,18 +45,18 @@ func (h *Host) waitFrozen() error {
 
 // Resume lets a paused host go on.
 func (h *Host) Resume() error {
-	if _, err := h.freeze("0"); err != nil {
+	if err := h.freeze("0"); err != nil {
 		return fmt.Errorf("resume %s: %w", h.Name(), err)
 	}
 	return h.silence("delete")
 }
 
-func (h *Host) freeze(value string) (group string, err error) {
-	group, err = h.v2Group()
+func (h *Host) freeze(value string) error {
+	group, err := h.v2Group()
 	if err != nil {
-		return "", err
+		return err
 	}
-	return group, writeGroup(group, "cgroup.freeze", value)
+	return writeGroup(group, "cgroup.freeze", value)
 }
 
 // v2Group is the host's cgroup of version 2, which all its processes are below.

@@ -1,4 +1,4 @@
-package node
+package agent
 
 import (
 	"context"
@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/fence/halt"
 )
 
@@ -55,8 +54,8 @@ func StopPets(ctx context.Context, pods halt.Pods, spared Spared) error {
 	return pods.Stop(ctx, func(uid string) bool { return uids[uid] })
 }
 
-// NodePods are those that the API has bound to a node.
-type NodePods struct {
+// Pets are those that the API has bound to a node.
+type Pets struct {
 	Client kubernetes.Interface
 	Node   string
 	Halt   halt.Pods
@@ -64,7 +63,7 @@ type NodePods struct {
 }
 
 // Stop stops all pets.
-func (p NodePods) Stop(ctx context.Context) error { return StopPets(ctx, p.Halt, p.Spared) }
+func (p Pets) Stop(ctx context.Context) error { return StopPets(ctx, p.Halt, p.Spared) }
 
 // claimed is the condition of a pet that its node may run, since it was read in this
 // epoch of the node's lease and before.
@@ -73,7 +72,7 @@ const claimed core.PodConditionType = "mainstay.dev/Claimed"
 // Claim writes to each pet that is still the node's, and lets all run that took it: a
 // deletion that was decided before then misses its precondition. All must succeed, so
 // that none waits for ever.
-func (p NodePods) Claim(ctx context.Context, epoch int32) error {
+func (p Pets) Claim(ctx context.Context, epoch int32) error {
 	pods, err := p.Client.CoreV1().Pods("").List(ctx, meta.ListOptions{FieldSelector: p.selector()})
 	if err != nil {
 		return fmt.Errorf("read which pods are this node's: %w", err)
@@ -97,7 +96,7 @@ func (p NodePods) Claim(ctx context.Context, epoch int32) error {
 	return nil
 }
 
-func (p NodePods) claim(ctx context.Context, pod *core.Pod, epoch int32) error {
+func (p Pets) claim(ctx context.Context, pod *core.Pod, epoch int32) error {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion},
 		"status": map[string]any{"conditions": []core.PodCondition{{
@@ -112,16 +111,12 @@ func (p NodePods) claim(ctx context.Context, pod *core.Pod, epoch int32) error {
 	return err
 }
 
-func (p NodePods) selector() string {
+func (p Pets) selector() string {
 	return fields.OneTermEqualSelector("spec.nodeName", p.Node).String()
 }
 
-// isPet tells whether a pod is started elsewhere when its node is fenced. The label is
-// given when the pod is made, and nobody can change it later.
-func isPet(pod *core.Pod) bool { return pod.Labels[v1alpha1.FailoverLabel] == v1alpha1.FailoverFenced }
-
 // Watch keeps the file of those that are no pets until ctx ends.
-func (p NodePods) Watch(ctx context.Context) error {
+func (p Pets) Watch(ctx context.Context) error {
 	factory := informers.NewSharedInformerFactoryWithOptions(p.Client, 0, informers.WithTweakListOptions(func(o *meta.ListOptions) { o.FieldSelector = p.selector() }))
 	informer := factory.Core().V1().Pods().Informer()
 	var mutex sync.Mutex
