@@ -60,6 +60,9 @@ no process, mount, network device, packet rule, cgroup or file.`,
 func keptElsewhere(dataDir string) (string, error) {
 	choices, err := engine.RememberedChoices(dataDir)
 	kept := ""
+	if choices.Joined() {
+		kept += fmt.Sprintf("The cluster at %s keeps its Node for this machine. (`mainstay leave`, before, would have taken it out.) On the server: mainstay kubectl delete node\n", choices.Server)
+	}
 	if choices.Etcd.Configured() {
 		kept += fmt.Sprintf("The etcd cluster at %s keeps its data. Without %s no other Mainstay can use it; remove it with: etcdctl del --prefix /registry/\n",
 			choices.Etcd, dataDir)

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mainstay-io/mainstay/internal/engine"
 )
 
 func newKubeconfig(o *options) *cobra.Command {
@@ -30,6 +32,9 @@ func (o *options) kubeconfig() (string, error) {
 	handle, err := os.Open(file)
 	switch {
 	case os.IsNotExist(err):
+		if choices, err := engine.RememberedChoices(o.dataDir); err == nil && choices.Joined() {
+			return "", administerElsewhere(choices.Server)
+		}
 		return "", fmt.Errorf("there is no %s yet: start Mainstay with `mainstay up`", file)
 	case os.IsPermission(err):
 		return "", fmt.Errorf("%s belongs to root: try again with sudo", file)
@@ -37,4 +42,11 @@ func (o *options) kubeconfig() (string, error) {
 		return "", err
 	}
 	return file, handle.Close()
+}
+
+// administerElsewhere is for a machine that has joined: it knows the node's own
+// identity alone, which may do little.
+func administerElsewhere(server string) error {
+	return fmt.Errorf("this machine is a node of the cluster at %s, which is administered there. To do it from here, copy the server's kubeconfig "+
+		"(`mainstay kubeconfig` says where it is), put %s in it for https://127.0.0.1:%d, and name it in KUBECONFIG", server, server, engine.APIPort)
 }

@@ -19,6 +19,9 @@ const patience = 15 * time.Second
 // problems says what is wrong and why, each in one sentence that names the object.
 func problems(observed observation) []string {
 	found := []string{}
+	if observed.serverTrouble != "" {
+		found = append(found, observed.serverTrouble)
+	}
 	for _, node := range observed.nodes {
 		if !describeNode(node).Ready {
 			found = append(found, fmt.Sprintf("node %s is not Ready: %s", node.Name, nodeTrouble(node)))

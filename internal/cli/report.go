@@ -18,7 +18,9 @@ import (
 
 // report is what `mainstay status` shows; its JSON form is for programs.
 type report struct {
-	Engine   engine.State `json:"engine"`
+	Engine engine.State `json:"engine"`
+	// Server is that of the cluster which this machine has joined; empty on the server.
+	Server   string       `json:"server,omitempty"`
 	Nodes    []nodeReport `json:"nodes"`
 	Sets     []setReport  `json:"sets"`
 	Pods     podCounts    `json:"otherPods"`
@@ -62,7 +64,7 @@ type podCounts struct {
 
 // describe turns what was observed into what a person wants to know.
 func describe(observed observation) report {
-	r := report{Engine: observed.engine, Problems: problems(observed)}
+	r := report{Engine: observed.engine, Server: observed.server, Problems: problems(observed)}
 	for _, node := range observed.nodes {
 		r.Nodes = append(r.Nodes, describeNode(node))
 	}
@@ -70,7 +72,7 @@ func describe(observed observation) report {
 		r.Sets = append(r.Sets, describeSet(set, observed))
 	}
 	for _, pod := range observed.pods {
-		if owner := metav1.GetControllerOf(&pod); owner != nil && (owner.Kind == statefulSetKind.kind.Kind || owner.Kind == petSetKind.kind.Kind) {
+		if owner := metav1.GetControllerOf(&pod); observed.server == "" && owner != nil && (owner.Kind == statefulSetKind.kind.Kind || owner.Kind == petSetKind.kind.Kind) {
 			continue
 		}
 		if pod.Status.Phase == corev1.PodRunning {

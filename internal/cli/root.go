@@ -57,7 +57,8 @@ Start it, then use it like any Kubernetes:
   mainstay up                               start; returns when the node is Ready
   mainstay kubectl apply -f my-database.yaml
   mainstay status                           what runs, and what is wrong and why
-  mainstay down                             stop; all data stays`,
+  mainstay down                             stop; all data stays
+  mainstay token create                     add a machine: prints what to type there`,
 		Version:          engine.Version,
 		SilenceUsage:     true,
 		SilenceErrors:    true,
@@ -75,7 +76,7 @@ Start it, then use it like any Kubernetes:
 	root.PersistentFlags().StringVar(&o.dataDir, "data-dir", directory,
 		"where mainstay keeps its state (or set "+dataDirVariable+")")
 	root.AddCommand(
-		newUp(o), newDown(o), newStatus(o),
+		newUp(o), newDown(o), newStatus(o), newNodes(o), newToken(o), newJoin(o), newDrain(o), newLeave(o),
 		newRollout(o), newAdopt(o), newKubectl(o), newKubeconfig(o), newImage(o), newSnapshot(o), newVolumes(o), newPool(o), newController(o), newVolumeDriver(o), newFlex(o),
 	)
 	return root

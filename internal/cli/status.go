@@ -52,7 +52,12 @@ Ends with status 1 when Mainstay does not run.`,
 type observation struct {
 	engine engine.State
 	now    time.Time
-	nodes  []corev1.Node
+	// server is where the rest of the cluster can be seen, on a machine that has joined:
+	// a node is shown itself and its pods.
+	server string
+	// serverTrouble is why the server could not be asked; empty when it was.
+	serverTrouble string
+	nodes         []corev1.Node
 	// sets of either kind: a StatefulSet has no field that a PetSet has not.
 	sets   []*v1alpha1.PetSet
 	pods   []corev1.Pod
@@ -72,11 +77,40 @@ func (o *options) observe(ctx context.Context) (observation, error) {
 	if !state.Ready {
 		return observed, nil
 	}
+	choices, err := engine.RememberedChoices(o.dataDir)
+	if err != nil {
+		return observed, err
+	}
+	if choices.Joined() {
+		observed.server = choices.Server
+		if err := observed.readNode(ctx, o.dataDir); err != nil {
+			observed.serverTrouble = err.Error()
+		}
+		return observed, nil
+	}
 	client, err := o.client()
 	if err != nil {
 		return observed, err
 	}
 	return observed, observed.read(ctx, client)
+}
+
+// readNode asks as the node itself.
+func (observed *observation) readNode(ctx context.Context, dataDir string) error {
+	client, name, err := engine.NodeClient(dataDir)
+	if err != nil {
+		return err
+	}
+	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("ask the server at %s for this node: %w", observed.server, err)
+	}
+	pods, err := client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + name})
+	if err != nil {
+		return err
+	}
+	observed.nodes, observed.pods = []corev1.Node{*node}, pods.Items
+	return nil
 }
 
 // clients of the engine's own cluster.

@@ -16,7 +16,10 @@ func (r report) print(out io.Writer) error {
 		}
 		fmt.Fprintf(out, "node     %s %s (%s, Kubernetes %s)\n", node.Name, state, node.Address, node.Version)
 	}
-	if r.Pods.Running > 0 {
+	if r.Server != "" {
+		fmt.Fprintf(out, "cluster  %s (there, `mainstay status` shows all of it)\n", r.Server)
+		fmt.Fprintf(out, "pods     %d on this node, %d of them Ready\n", r.Pods.Running, r.Pods.Ready)
+	} else if r.Pods.Running > 0 {
 		fmt.Fprintf(out, "pods     %d outside of sets, %d of them Ready\n", r.Pods.Running, r.Pods.Ready)
 	}
 	for _, set := range r.Sets {

@@ -73,18 +73,23 @@ runs already must hold no other Kubernetes. docs/external.md tells more of both.
 }
 
 func (f *upFlags) add(flags *pflag.FlagSet) {
-	f.given = flags.Changed
+	f.addMachine(flags)
 	flags.BoolVar(&f.foreground, "foreground", false, "do not go to the background")
 	flags.BoolVar(&f.wait, "wait", false, "return only when the pods of all sets are Ready, too")
 	flags.StringVar(&f.logFile, "log-file", "", "with --foreground: write the log there, not to the terminal")
-	flags.StringVar(&f.nodeName, "node-name", "", "this machine's name in the cluster (default that of the last time, at first its host name)")
-	flags.StringVar(&f.nodeIP, "node-ip", "", "this machine's address (default that of the default route)")
-	flags.StringVar(&f.runtime, "container-runtime-endpoint", "",
-		"CRI socket of a runtime that runs already, as unix:///path (default a containerd of our own)")
 	flags.StringSliceVar(&f.etcd.Servers, "etcd-servers", nil, "an etcd cluster that runs already, as https://host:port,… (default one of our own)")
 	flags.StringVar(&f.etcd.CAFile, "etcd-cafile", "", "certificate authority of that etcd")
 	flags.StringVar(&f.etcd.CertFile, "etcd-certfile", "", "client certificate for that etcd")
 	flags.StringVar(&f.etcd.KeyFile, "etcd-keyfile", "", "key of that certificate")
+}
+
+// addMachine adds what may be chosen on every machine of a cluster.
+func (f *upFlags) addMachine(flags *pflag.FlagSet) {
+	f.given = flags.Changed
+	flags.StringVar(&f.nodeName, "node-name", "", "this machine's name in the cluster (default that of the last time, at first its host name)")
+	flags.StringVar(&f.nodeIP, "node-ip", "", "this machine's address (default that of the default route)")
+	flags.StringVar(&f.runtime, "container-runtime-endpoint", "",
+		"CRI socket of a runtime that runs already, as unix:///path (default a containerd of our own)")
 	flags.StringArrayVar(&f.pools, "pool", nil, "a further pool of volumes, as NAME=PATH: of a directory, or of an empty block device (may be repeated)")
 	flags.StringVar(&f.gates, "feature-gates", "", "Kubernetes' feature gates, as NAME=true,NAME=false (default those of Kubernetes)")
 }
@@ -147,6 +152,9 @@ func (f upFlags) choices(dataDir string) (engine.Choices, error) {
 	}
 	if choices.Pools, err = withPools(choices.Pools, f.pools); err != nil {
 		return choices, err
+	}
+	if choices.Joined() && (f.wait || f.given("etcd-servers")) {
+		return choices, fmt.Errorf("this machine is a node of the cluster at %s: --wait and --etcd-servers are for the server", choices.Server)
 	}
 	if f.given("etcd-servers") {
 		choices.Etcd = f.etcd
@@ -245,6 +253,14 @@ func (o *options) waitUntilUp(ctx context.Context, control *engine.Control, star
 		}
 	}
 	took := progress.end()
+	choices, err := engine.RememberedChoices(o.dataDir)
+	if err != nil {
+		return err
+	}
+	if choices.Joined() {
+		fmt.Fprintf(o.out, "Ready after %.1f s. This machine is a node of the cluster at %s\n", took.Seconds(), choices.Server)
+		return nil
+	}
 	fmt.Fprintf(o.out, "Ready after %.1f s. Use it with `mainstay kubectl`, or export KUBECONFIG=%s\n", took.Seconds(), o.paths().Kubeconfig())
 	return nil
 }

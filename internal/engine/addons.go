@@ -31,14 +31,14 @@ var addonFiles embed.FS
 // access rules, the Services of DNS and metrics, the CSI driver and its class.
 // They are applied at each start, so a new version brings its own; but for the
 // classes, which belong to the user once they are there.
-func applyAddons(ctx context.Context, access *rest.Config, config Config, paths Paths, gateway net.IP) error {
+func applyAddons(ctx context.Context, access *rest.Config, paths Paths, gateway net.IP) error {
 	ca, err := os.ReadFile(paths.pkiFile("ca.crt"))
 	if err != nil {
 		return err
 	}
 	objects, err := addonObjects(map[string]any{
-		"NodeName": config.NodeName, "Gateway": gateway.String(),
-		"DNSServiceIP": dnsServiceIP, "DNSPort": dnsPort,
+		"Gateway": gateway.String(), "JoinGroup": joinGroup,
+		"DNSService": nameService, "DNSServiceIP": dnsServiceIP, "DNSPort": dnsPort,
 		"MetricsService": metricsService, "MetricsPort": metricsPort,
 		"CABundle": base64.StdEncoding.EncodeToString(ca),
 	})
@@ -91,7 +91,7 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definition)
 	}
-	ours, err := unstructuredObjects(slices.Concat(volumeObjects(), schedulerObjects(), snapshotObjects(), sidecarObjects()))
+	ours, err := unstructuredObjects(slices.Concat(volumeObjects(), schedulerObjects(), snapshotObjects(), sidecarObjects(), networkObjects(), machinesObjects()))
 	return append(objects, ours...), err
 }
 

@@ -5,7 +5,7 @@ import "testing"
 // Every object must be complete: a wrong template would only show in a cluster.
 func TestAddonsAreObjects(t *testing.T) {
 	objects, err := addonObjects(map[string]any{
-		"NodeName": "node", "Gateway": "10.42.0.1", "DNSServiceIP": dnsServiceIP, "DNSPort": dnsPort,
+		"Gateway": "10.42.0.1", "JoinGroup": joinGroup, "DNSService": nameService, "DNSServiceIP": dnsServiceIP, "DNSPort": dnsPort,
 		"MetricsService": metricsService, "MetricsPort": metricsPort, "CABundle": "YWJj",
 	})
 	if err != nil {
@@ -22,7 +22,7 @@ func TestAddonsAreObjects(t *testing.T) {
 		}
 		seen[key] = true
 	}
-	for _, key := range []string{"Service kube-system/kube-dns", "ClusterRole /mainstay:petset", "ClusterRole /mainstay:snapshot", "ClusterRole /mainstay:snapshot-edit", "ClusterRole /mainstay:sidecars", "Role kube-system/mainstay:sidecars", "CSIDriver /volume.mainstay.dev", "CustomResourceDefinition /petsets.mainstay.dev"} {
+	for _, key := range []string{"Service kube-system/kube-dns", "ClusterRole /mainstay:petset", "ClusterRole /mainstay:snapshot", "ClusterRole /mainstay:snapshot-edit", "ClusterRole /mainstay:sidecars", "ClusterRole /mainstay:machines", "Role kube-system/mainstay:machines", "ClusterRole /mainstay:network", "ClusterRoleBinding /mainstay:join:request", "Role kube-system/mainstay:sidecars", "CSIDriver /volume.mainstay.dev", "CustomResourceDefinition /petsets.mainstay.dev"} {
 		if !seen[key] {
 			t.Errorf("%s is missing", key)
 		}

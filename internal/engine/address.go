@@ -15,15 +15,20 @@ func (p Paths) nodeName() string { return p.configFile("node-name") }
 // DefaultNodeName is the name under which this machine has been part of the
 // cluster; the first time, the machine's own, as kubelet would choose it.
 func DefaultNodeName(dataDir string) (string, error) {
-	remembered, err := os.ReadFile(Paths{DataDir: dataDir}.nodeName())
-	if err == nil && len(remembered) > 0 {
-		return strings.TrimSpace(string(remembered)), nil
+	if known := knownNodeName(Paths{DataDir: dataDir}); known != "" {
+		return known, nil
 	}
 	name, err := os.Hostname()
 	if err != nil {
 		return "", err
 	}
 	return strings.ToLower(strings.TrimSpace(name)), nil
+}
+
+// knownNodeName is the name that the machine has had; empty if it never had one.
+func knownNodeName(paths Paths) string {
+	remembered, _ := os.ReadFile(paths.nodeName())
+	return strings.TrimSpace(string(remembered))
 }
 
 // NodeIP is the address of a node: the chosen one, or that of the interface

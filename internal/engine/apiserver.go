@@ -79,9 +79,10 @@ func apiServerFlags(config Config, paths Paths) []string {
 	return append([]string{
 		"--advertise-address=" + config.NodeIP.String(),
 		fmt.Sprintf("--secure-port=%d", APIPort),
-		"--tls-cert-file=" + paths.pkiFile("apiserver.crt"),
+		"--tls-cert-file=" + paths.pkiFile(apiServerChain),
 		"--tls-private-key-file=" + paths.pkiFile("apiserver.key"),
 		"--client-ca-file=" + paths.pkiFile("ca.crt"),
+		"--enable-bootstrap-token-auth=true",
 		"--authentication-config=" + paths.authentication(),
 		"--authorization-mode=Node,RBAC",
 		"--enable-admission-plugins=NodeRestriction",

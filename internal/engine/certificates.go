@@ -39,6 +39,8 @@ type certificate struct {
 	organization string
 	server       bool
 	client       bool
+	// every machine has one, for a part that runs on each; the others are the server's
+	everywhere bool
 }
 
 // authorities lists every certificate of a node, with the identity that RBAC sees.
@@ -47,20 +49,22 @@ func authorities(nodeName string) []authority {
 		{name: "ca", commonName: "kubernetes", certificates: []certificate{
 			{name: "apiserver", commonName: "kube-apiserver", server: true},
 			{name: "apiserver-kubelet-client", commonName: "kube-apiserver-kubelet-client", client: true},
-			{name: "kubelet-server", commonName: "system:node:" + nodeName, organization: "system:nodes", server: true},
+			{name: "kubelet-server", commonName: nodeUser(nodeName), organization: "system:nodes", server: true},
 			{name: "metrics-server", commonName: "metrics-server", server: true},
 			{name: "admin", commonName: "kubernetes-admin", organization: "system:masters", client: true},
 			{name: "controller-manager", commonName: "system:kube-controller-manager", client: true},
 			{name: "attachdetach", commonName: attachDetachUser, client: true},
 			{name: "scheduler", commonName: "system:kube-scheduler", client: true},
-			{name: "kubelet", commonName: "system:node:" + nodeName, organization: "system:nodes", client: true},
-			{name: "proxy", commonName: "system:kube-proxy", client: true},
-			{name: "dns", commonName: "mainstay:dns", client: true},
+			{name: "kubelet", commonName: nodeUser(nodeName), organization: "system:nodes", client: true, everywhere: true},
+			{name: "proxy", commonName: "system:kube-proxy", client: true, everywhere: true},
+			{name: "network", commonName: networkUser, client: true, everywhere: true},
+			{name: "dns", commonName: "mainstay:dns", client: true, everywhere: true},
 			{name: "metrics", commonName: "mainstay:metrics", client: true},
 			{name: "petset", commonName: "mainstay:petset", client: true},
-			{name: "volume", commonName: "mainstay:volume", client: true},
+			{name: "volume", commonName: "mainstay:volume", client: true, everywhere: true},
 			{name: "snapshot", commonName: "mainstay:snapshot", client: true},
-			{name: "sidecars", commonName: sidecarsUser, client: true},
+			{name: "sidecars", commonName: sidecarsUser, client: true, everywhere: true},
+			{name: "machines", commonName: machinesUser, client: true},
 		}},
 		{name: "front-proxy-ca", commonName: "front-proxy-ca", certificates: []certificate{
 			{name: "front-proxy-client", commonName: "front-proxy-client", client: true},
@@ -74,7 +78,10 @@ func authorities(nodeName string) []authority {
 }
 
 // kubeconfigs are the clients that read their identity from a file.
-var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "dns", "metrics", "petset", "volume", "snapshot", "sidecars"}
+var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "network", "dns", "metrics", "petset", "volume", "snapshot", "sidecars", "machines"}
+
+// nodeUser is the name under which the API server knows a node.
+func nodeUser(nodeName string) string { return "system:node:" + nodeName }
 
 // ensureCertificates makes what is missing, near its end, or does not name this
 // machine's addresses any more. An authority is made once and never replaced.
@@ -101,7 +108,26 @@ func ensureCertificates(paths Paths, nodeName string, nodeIP net.IP, now time.Ti
 	if err := ensureServiceAccountKey(paths.pki()); err != nil {
 		return fmt.Errorf("service account key: %w", err)
 	}
+	if err := writeAPIServerChain(paths); err != nil {
+		return err
+	}
 	return writeKubeconfigs(paths)
+}
+
+// apiServerChain holds the API server's certificate and its authority's. A machine
+// that joins knows no more than the hash of the authority's key: it finds the rest here.
+const apiServerChain = "apiserver-chain.crt"
+
+func writeAPIServerChain(paths Paths) error {
+	var chain []byte
+	for _, name := range []string{"apiserver.crt", "ca.crt"} {
+		content, err := os.ReadFile(paths.pkiFile(name))
+		if err != nil {
+			return err
+		}
+		chain = append(chain, content...)
+	}
+	return writeFile(paths.pkiFile(apiServerChain), chain)
 }
 
 func ensureAuthority(dir string, ca authority, now time.Time) (*x509.Certificate, crypto.Signer, error) {
@@ -203,25 +229,26 @@ func writeKubeconfigs(paths Paths) error {
 		return err
 	}
 	admin := &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
-	if err := writeKubeconfig(paths.Kubeconfig(), ca, "admin", admin); err != nil {
+	if err := writeKubeconfig(paths.Kubeconfig(), ownServer, ca, "admin", admin); err != nil {
 		return err
 	}
 	for _, who := range kubeconfigs {
 		user := &clientcmdapi.AuthInfo{
 			ClientCertificate: paths.pkiFile(who + ".crt"), ClientKey: paths.pkiFile(who + ".key"),
 		}
-		if err := writeKubeconfig(paths.kubeconfigOf(who), ca, who, user); err != nil {
+		if err := writeKubeconfig(paths.kubeconfigOf(who), ownServer, ca, who, user); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func writeKubeconfig(file string, ca []byte, who string, user *clientcmdapi.AuthInfo) error {
+// ownServer is where the parts of a server reach its API.
+var ownServer = fmt.Sprintf("https://127.0.0.1:%d", APIPort)
+
+func writeKubeconfig(file, server string, ca []byte, who string, user *clientcmdapi.AuthInfo) error {
 	config := clientcmdapi.NewConfig()
-	config.Clusters["mainstay"] = &clientcmdapi.Cluster{
-		Server: fmt.Sprintf("https://127.0.0.1:%d", APIPort), CertificateAuthorityData: ca,
-	}
+	config.Clusters["mainstay"] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}
 	config.AuthInfos[who] = user
 	config.Contexts["mainstay"] = &clientcmdapi.Context{Cluster: "mainstay", AuthInfo: who}
 	config.CurrentContext = "mainstay"

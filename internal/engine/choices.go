@@ -11,6 +11,9 @@ import (
 // Choices are what a person says of an engine once. It remembers them, so that
 // a plain `mainstay up` after that finds the same state and the same pods.
 type Choices struct {
+	// Server is where the cluster's API is, as https://host:port, on a machine that has
+	// joined it; empty on the machine that holds the cluster itself.
+	Server string `json:"server,omitempty"`
 	// NodeAddress is the node's IPv4 address; empty means the machine's own.
 	NodeAddress string `json:"nodeAddress,omitempty"`
 	// RuntimeEndpoint is the CRI socket of a container runtime that runs
@@ -24,6 +27,9 @@ type Choices struct {
 	// names, the absolute paths of directories or of block devices.
 	Pools map[string]string `json:"pools,omitempty"`
 }
+
+// Joined tells that the cluster's state and its controllers are on another machine.
+func (c Choices) Joined() bool { return c.Server != "" }
 
 func (p Paths) choices() string { return p.configFile("choices.json") }
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/knftables"
 
+	"github.com/mainstay-io/mainstay/internal/engine/podroutes"
 	"github.com/mainstay-io/mainstay/internal/volume/driver"
 )
 
@@ -29,6 +30,7 @@ func Clean(ctx context.Context, dataDir string) error {
 		killCgroup(ctx, name),
 		driver.Cleanup(paths.Pool(), paths.pools(), paths.Kubelet()),
 		unmountAll(paths),
+		podroutes.Remove(name),
 		removeDevice(name),
 		removeTables(ctx, name),
 		removeCgroup(name),

@@ -57,7 +57,7 @@ func waitForHealthyAPI(ctx context.Context, paths Paths) error {
 
 func controllerFlags(paths Paths) []string {
 	return []string{
-		"--controllers=*,-" + names.StatefulSetController + ",-" + names.PersistentVolumeAttachDetachController,
+		"--controllers=*," + names.TokenCleanerController + ",-" + names.StatefulSetController + ",-" + names.PersistentVolumeAttachDetachController,
 		"--kubeconfig=" + paths.kubeconfigOf("controller-manager"),
 		"--secure-port=0", // nobody outside this process asks it anything
 		"--leader-elect=false",

@@ -59,8 +59,12 @@ func setKubeletConfiguration(k *kubeletconfig.KubeletConfiguration, config Confi
 	k.Port = kubeletPort
 	k.ReadOnlyPort = 0
 	k.HealthzPort = 0
-	k.TLSCertFile = paths.pkiFile("kubelet-server.crt")
-	k.TLSPrivateKeyFile = paths.pkiFile("kubelet-server.key")
+	if config.Joined() {
+		k.ServerTLSBootstrap = true // kubelet asks the cluster for its certificate, and renews it
+	} else {
+		k.TLSCertFile = paths.pkiFile("kubelet-server.crt")
+		k.TLSPrivateKeyFile = paths.pkiFile("kubelet-server.key")
+	}
 	k.Authentication.X509.ClientCAFile = paths.pkiFile("ca.crt")
 	k.Authentication.Anonymous.Enabled = false
 	k.Authentication.Webhook.Enabled = true

@@ -3,49 +3,109 @@ package engine
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 )
 
-// firstPodRange is the share of PodCIDR that the first node gets.
-const firstPodRange = "10.42.0.0/24"
-
-// ensureNode returns this machine's Node. The first node of a cluster is made
-// here, with its pod range, so that the pod network stands before kubelet asks
-// for it; kubelet then finds the Node and fills in the rest.
-func ensureNode(ctx context.Context, client kubernetes.Interface, paths Paths, name string) (*corev1.Node, error) {
-	node, err := findNode(ctx, client, name)
+// ensureNode returns this machine's Node with its range of pod addresses, so that
+// the pod network stands before kubelet asks for it; kubelet then finds the Node and
+// fills in the rest.
+func ensureNode(ctx context.Context, client kubernetes.Interface, config Config, paths Paths) (*corev1.Node, error) {
+	if known := knownNodeName(paths); known != "" && known != config.NodeName {
+		return nil, belongsTo(known, config.NodeName)
+	}
+	find := findServer
+	if config.Joined() {
+		find = findJoined
+	}
+	node, err := find(ctx, client, config.NodeName)
 	if err != nil {
 		return nil, err
 	}
-	return node, writeFile(paths.nodeName(), []byte(name+"\n"))
+	return node, writeFile(paths.nodeName(), []byte(config.NodeName+"\n"))
 }
 
-func findNode(ctx context.Context, client kubernetes.Interface, name string) (*corev1.Node, error) {
-	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-	if !apierrors.IsNotFound(err) {
-		return node, err
-	}
-	others, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{Limit: 1})
+func belongsTo(known, name string) error {
+	return fmt.Errorf("the data directory belongs to node %q, not to %q: start with --node-name %s", known, name, known)
+}
+
+func newNode(name string) *corev1.Node {
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}}
+}
+
+// ServerLabel marks the machine that holds the cluster's state, by kubeadm's label.
+const ServerLabel = "node-role.kubernetes.io/control-plane"
+
+// findServer gets the Node of the machine that holds the cluster, or makes it. The
+// controller that gives out ranges does not run yet, so it takes one itself.
+func findServer(ctx context.Context, client kubernetes.Interface, name string) (*corev1.Node, error) {
+	nodes := client.CoreV1().Nodes()
+	list, err := nodes.List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
-	if len(others.Items) > 0 {
-		return nil, fmt.Errorf("the data directory belongs to node %q, not to %q: start with --node-name %s",
-			others.Items[0].Name, name, others.Items[0].Name)
+	for _, node := range list.Items {
+		_, server := node.Labels[ServerLabel]
+		switch {
+		case server && node.Name != name:
+			return nil, belongsTo(node.Name, name)
+		case server:
+			return &node, nil
+		case node.Name == name: // an older engine has made it
+			label := fmt.Appendf(nil, `{"metadata":{"labels":{%q:""}}}`, ServerLabel)
+			return nodes.Patch(ctx, name, types.MergePatchType, label, metav1.PatchOptions{})
+		}
 	}
-	return client.CoreV1().Nodes().Create(ctx, &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},
-		Spec:       corev1.NodeSpec{PodCIDR: firstPodRange, PodCIDRs: []string{firstPodRange}},
-	}, metav1.CreateOptions{})
+	node := newNode(name)
+	node.Labels[ServerLabel] = ""
+	if node.Spec.PodCIDR, err = freeRange(list.Items); err != nil {
+		return nil, err
+	}
+	node.Spec.PodCIDRs = []string{node.Spec.PodCIDR}
+	return nodes.Create(ctx, node, metav1.CreateOptions{})
+}
+
+// freeRange is the first share of PodCIDR that no node has.
+func freeRange(nodes []corev1.Node) (string, error) {
+	taken := sets.New[string]()
+	for _, node := range nodes {
+		taken.Insert(node.Spec.PodCIDR)
+	}
+	start := netip.MustParsePrefix(PodCIDR).Addr().As4()
+	for third := range 256 {
+		start[2] = byte(third)
+		if share := netip.PrefixFrom(netip.AddrFrom4(start), 24).String(); !taken.Has(share) {
+			return share, nil
+		}
+	}
+	return "", fmt.Errorf("all of %s is given to other nodes", PodCIDR)
+}
+
+// findJoined gets the Node of a machine that has joined, or makes it, and waits until
+// the server has given it a range.
+func findJoined(ctx context.Context, client kubernetes.Interface, name string) (*corev1.Node, error) {
+	nodes := client.CoreV1().Nodes()
+	_, err := nodes.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = nodes.Create(ctx, newNode(name), metav1.CreateOptions{})
+	}
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return nil, err
+	}
+	var node *corev1.Node
+	err = waitForNode(ctx, client, name, func(now *corev1.Node) bool { node = now; return now.Spec.PodCIDR != "" })
+	return node, err
 }
 
 // waitForNode returns when the condition holds for the node.
@@ -74,6 +134,16 @@ func nodeReady(node *corev1.Node) bool {
 		if condition.Type == corev1.NodeReady {
 			return condition.Status == corev1.ConditionTrue
 		}
+	}
+	return false
+}
+
+// isStarting: the node has just started, and its taint will go. Others are somebody's
+// wish, as that of a node which was drained.
+func isStarting(taint corev1.Taint) bool {
+	switch taint.Key {
+	case corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeNetworkUnavailable:
+		return true
 	}
 	return false
 }

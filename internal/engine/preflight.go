@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,18 @@ const minimumFree = 512 << 20
 // Preflight looks whether an engine can start here, before anything is changed.
 // Its error says what to do.
 func Preflight(ctx context.Context, config Config) error {
+	if config.Joined() {
+		if err := checkIdentity(config, Paths{DataDir: config.DataDir}, time.Now()); err != nil {
+			return err
+		}
+	}
+	return preflight(ctx, config)
+}
+
+// PreflightJoin is Preflight for a machine that is about to join: it has no identity yet.
+func PreflightJoin(ctx context.Context, config Config) error { return preflight(ctx, config) }
+
+func preflight(ctx context.Context, config Config) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("mainstay runs containers with Linux's own means; this machine runs %s: use a Linux machine or a virtual one", runtime.GOOS)
 	}
@@ -145,11 +158,11 @@ func checkDirectoryVersion(config Config) error {
 }
 
 func checkPorts(config Config) error {
-	addresses := []string{
-		net.JoinHostPort("", strconv.Itoa(APIPort)),
-		net.JoinHostPort(config.NodeIP.String(), strconv.Itoa(kubeletPort)),
+	addresses := []string{net.JoinHostPort(config.NodeIP.String(), strconv.Itoa(kubeletPort))}
+	if !config.Joined() {
+		addresses = append(addresses, net.JoinHostPort("", strconv.Itoa(APIPort)))
 	}
-	if !config.Etcd.Configured() {
+	if !config.Joined() && !config.Etcd.Configured() {
 		addresses = append(addresses,
 			net.JoinHostPort("127.0.0.1", strconv.Itoa(etcdClientPort)),
 			net.JoinHostPort("127.0.0.1", strconv.Itoa(etcdPeerPort)))

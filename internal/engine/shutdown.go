@@ -66,6 +66,12 @@ func (e *Engine) Stop(ctx context.Context, report func(string)) error {
 	report("stopping the controllers")
 	e.controllers.stop(2 * time.Second)
 	pods, waves, err := e.podsToStop(ctx, latest)
+	if err != nil && e.config.Joined() {
+		report("the server does not answer; stopping the pods without their preStop hooks")
+		e.lifeline.sever()
+		e.node.stop(time.Second)
+		return Clean(ctx, e.config.DataDir)
+	}
 	if err != nil {
 		// An etcd that somebody else runs may be gone, and the machine must go down
 		// all the same.

@@ -29,6 +29,9 @@ func SaveSnapshot(ctx context.Context, paths Paths, file string) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
+	if choices.Joined() {
+		return 0, stateElsewhere(choices)
+	}
 	etcd := choices.etcd(paths)
 	server, err := etcd.answering(ctx)
 	if err != nil {
@@ -60,6 +63,9 @@ func RestoreSnapshot(paths Paths, file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if choices.Joined() {
+		return "", stateElsewhere(choices)
+	}
 	if choices.Etcd.Configured() {
 		return "", fmt.Errorf("the state lies in the etcd cluster at %s: restore %s there, member by member, with etcdutl snapshot restore", choices.Etcd, file)
 	}
@@ -88,4 +94,8 @@ func RestoreSnapshot(paths Paths, file string) (string, error) {
 		}
 	}
 	return kept, os.Rename(fresh, paths.etcd())
+}
+
+func stateElsewhere(choices Choices) error {
+	return fmt.Errorf("this machine is a node: the state of the cluster lies on the server at %s; save and restore it there", choices.Server)
 }

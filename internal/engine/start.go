@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,7 +39,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := e.prepare(); err != nil {
 		return err
 	}
-	e.phase.Store("starting etcd, the API server and the container runtime")
+	e.phase.Store(e.config.firstPhase())
 	var first errgroup.Group
 	first.Go(e.startAPI)
 	first.Go(e.startRuntime)
@@ -48,8 +49,8 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := e.startKubelet(); err != nil {
 		return err
 	}
-	e.phase.Store("waiting for the API server")
-	if err := e.whileHealthy(func(ctx context.Context) error { return waitForAPI(ctx, e.client) }); err != nil {
+	e.phase.Store("waiting for the API server" + e.config.elsewhere())
+	if err := e.whileHealthy(e.waitForAPI); err != nil {
 		return err
 	}
 	e.phase.Store("starting the controllers and the node")
@@ -60,8 +61,10 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := e.whileHealthy(e.waitForNode); err != nil {
 		return err
 	}
-	gateway := e.network.gateway()
-	e.node.run("metrics", func(ctx context.Context) error { return runMetrics(ctx, e.paths, gateway) })
+	if !e.config.Joined() {
+		gateway := e.network.gateway()
+		e.node.run("metrics", func(ctx context.Context) error { return runMetrics(ctx, e.paths, gateway) })
+	}
 	e.phase.Store("ready")
 	return nil
 }
@@ -80,6 +83,15 @@ func (e *Engine) prepare() error {
 	if err := installFlexDriver(e.paths); err != nil {
 		return err
 	}
+	if e.config.Joined() {
+		return e.prepareNode()
+	}
+	return e.prepareServer()
+}
+
+// prepareServer makes what only the machine has that holds the cluster's state. The
+// engine itself acts as the administrator there.
+func (e *Engine) prepareServer() error {
 	if err := ensureCertificates(e.paths, e.config.NodeName, e.config.NodeIP, time.Now()); err != nil {
 		return err
 	}
@@ -96,7 +108,12 @@ func (e *Engine) prepare() error {
 	return err
 }
 
+// startAPI gives the engine an API to work with: its own, or the way to that of the
+// cluster which the machine has joined.
 func (e *Engine) startAPI() error {
+	if e.config.Joined() {
+		return ensureIdentities(e.node, e.config, e.paths)
+	}
 	if !e.config.Etcd.Configured() {
 		closeEtcd, err := startEtcd(e.api, e.paths)
 		if err != nil {
@@ -126,11 +143,13 @@ func (e *Engine) startRuntime() error {
 // startKubelet starts kubelet and the volume driver, which do what they can
 // without the API and then wait at the lifeline.
 func (e *Engine) startKubelet() error {
-	attachDetach, err := prepareAttachDetach(e.controllers, e.paths)
-	if err != nil {
-		return err
+	if !e.config.Joined() {
+		attachDetach, err := prepareAttachDetach(e.controllers, e.paths)
+		if err != nil {
+			return err
+		}
+		e.attachDetach = attachDetach
 	}
-	e.attachDetach = attachDetach
 	server, dependencies, err := prepareKubelet(e.node, e.config, e.paths, e.lifeline)
 	if err != nil {
 		return err
@@ -144,7 +163,7 @@ func (e *Engine) startKubelet() error {
 
 // startNode starts everything that needs the API server.
 func (e *Engine) startNode(ctx context.Context) error {
-	node, err := ensureNode(ctx, e.client, e.paths, e.config.NodeName)
+	node, err := ensureNode(ctx, e.client, e.config, e.paths)
 	if err != nil {
 		return err
 	}
@@ -169,6 +188,19 @@ func (e *Engine) startNode(ctx context.Context) error {
 	}
 	close(e.lifeline.open)
 	e.node.run("proxy", func(ctx context.Context) error { return runProxy(ctx, e.config, e.paths) })
+	e.node.run("pod routes", func(ctx context.Context) error { return runPodRoutes(ctx, e.config, e.paths, e.network) })
+	if e.config.Joined() {
+		e.node.run("identities", func(ctx context.Context) error { return renewIdentities(ctx, e.config, e.paths, e.client) })
+	} else if err := e.startControllers(ctx); err != nil {
+		return err
+	}
+	e.controllers.run("sidecars", func(ctx context.Context) error { return runSidecars(ctx, e.config, e.paths) })
+	e.node.run("DNS", func(ctx context.Context) error { return runDNS(ctx, e.paths, e.network.gateway()) })
+	return nil
+}
+
+// startControllers starts what decides for the whole cluster.
+func (e *Engine) startControllers(ctx context.Context) error {
 	e.controllers.run("scheduler", func(ctx context.Context) error { return runScheduler(ctx, e.paths) })
 	e.controllers.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
 	e.controllers.run("attach-detach controller", e.attachDetach)
@@ -176,14 +208,12 @@ func (e *Engine) startNode(ctx context.Context) error {
 	if err := waitForGroups(ctx, e.paths); err != nil {
 		return err
 	}
-	gateway := e.network.gateway()
-	if err := applyAddons(ctx, e.access, e.config, e.paths, gateway); err != nil {
+	if err := applyAddons(ctx, e.access, e.paths, e.network.gateway()); err != nil {
 		return err
 	}
 	e.controllers.run("StatefulSet controller", func(ctx context.Context) error { return runPetSets(ctx, e.paths) })
 	e.controllers.run("snapshot controller", func(ctx context.Context) error { return runVolumeSnapshots(ctx, e.access, e.paths) })
-	e.controllers.run("sidecars", func(ctx context.Context) error { return runSidecars(ctx, e.config, e.paths) })
-	e.node.run("DNS", func(ctx context.Context) error { return runDNS(ctx, e.paths, gateway) })
+	e.controllers.run("machines", func(ctx context.Context) error { return runMachines(ctx, e.paths) })
 	return nil
 }
 
@@ -193,7 +223,11 @@ func (e *Engine) waitForNode(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return waitForNode(ctx, e.client, e.config.NodeName, func(node *corev1.Node) bool {
-		return nodeReady(node) && len(node.Spec.Taints) == 0
+	err := waitForNode(ctx, e.client, e.config.NodeName, func(node *corev1.Node) bool {
+		return nodeReady(node) && !slices.ContainsFunc(node.Spec.Taints, isStarting)
 	})
+	if err != nil || !e.config.Joined() {
+		return err
+	}
+	return waitForServingCertificate(ctx, e.paths)
 }

@@ -1,0 +1,140 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// Empty has the server move all pods away from this machine, which has joined its
+// cluster, and keep new ones from it. The ID tells this wish from earlier ones.
+func Empty(ctx context.Context, dataDir, id string, report func(string)) error {
+	client, name, err := NodeClient(dataDir)
+	if err != nil {
+		return err
+	}
+	if _, err := annotateNode(ctx, client, name, leaveAnnotation, id); err != nil {
+		return serverAway(err)
+	}
+	state, err := followLeaving(ctx, client, name, id, report)
+	if err == nil && state.Refused == "" {
+		return nil
+	}
+	// It stays after all: nobody may empty it later, when it is in use again.
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), apiPatience)
+	defer cancel()
+	_, withdrawn := annotateNode(late, client, name, leaveAnnotation, nil)
+	if err == nil {
+		err = errors.New(state.Refused)
+	}
+	return errors.Join(err, withdrawn)
+}
+
+// followLeaving reports what the server does, until it is done or refuses.
+func followLeaving(ctx context.Context, client kubernetes.Interface, name, id string, report func(string)) (leaving, error) {
+	report("asking the server to move the pods")
+	for {
+		node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil && ctx.Err() == nil {
+			return leaving{}, serverAway(err)
+		}
+		if err == nil {
+			if state := readLeaving(node); state.ID == id {
+				if state.Doing == "" {
+					return state, nil
+				}
+				report(state.Doing)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return leaving{}, errors.New("interrupted; this machine stays a node. It takes no new pods until, on the server: mainstay kubectl uncordon " + name)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// serverAway is for errors that are not the server's answers.
+func serverAway(err error) error {
+	var answer apierrors.APIStatus
+	if errors.As(err, &answer) {
+		return err
+	}
+	return errServerAway
+}
+
+// RemoveNode takes the Node of this machine, whose engine has stopped, out of the
+// cluster.
+func RemoveNode(ctx context.Context, dataDir string) error {
+	client, name, err := NodeClient(dataDir)
+	if err != nil {
+		return err
+	}
+	err = client.CoreV1().Nodes().Delete(ctx, name, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return serverAway(err)
+	}
+	return nil
+}
+
+// Forget removes all that a machine has of the cluster that it has left, but for
+// volumes: kept says where those are, if there are any. It may be killed and repeated.
+func Forget(ctx context.Context, dataDir string) (kept string, err error) {
+	if err := Clean(ctx, dataDir); err != nil {
+		return "", err
+	}
+	paths := Paths{DataDir: dataDir}
+	entries, err := os.ReadDir(paths.Pool())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), ".") { // no volume's name does
+			return paths.Pool(), forgetAllBut(dataDir, paths.Pool(), paths.pools())
+		}
+	}
+	return "", Purge(ctx, dataDir)
+}
+
+// forgetAllBut removes what is in a data directory, but for some of it.
+func forgetAllBut(dataDir string, keep ...string) error {
+	left, err := mountsBelow(dataDir)
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("%s is still mounted; unmount it, then leave again", left[0])
+	}
+	if err := removeOutside(dataDir); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dataDir)
+	if err != nil {
+		return err
+	}
+	keeps := map[string]bool{}
+	for _, path := range keep {
+		keeps[path] = true
+	}
+	for _, entry := range entries {
+		path := filepath.Join(dataDir, entry.Name())
+		if keeps[path] {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove %s: %w", path, err)
+		}
+	}
+	return nil
+}
