@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,6 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 // shutdownWaves says in which order the pods of a machine are stopped. First
@@ -24,7 +28,7 @@ func shutdownWaves(pods []corev1.Pod, parallel sets.Set[types.UID]) [][]corev1.P
 	others, bySet := []corev1.Pod{}, map[types.UID][]corev1.Pod{}
 	for _, pod := range pods {
 		owner := metav1.GetControllerOf(&pod)
-		if owner == nil || owner.Kind != "StatefulSet" {
+		if owner == nil || owner.Kind != "StatefulSet" && owner.Kind != petset.PetSetKind.Kind {
 			others = append(others, pod)
 			continue
 		}
@@ -109,17 +113,40 @@ func (e *Engine) podsToStop(ctx context.Context, version string) ([]corev1.Pod, 
 	running := slices.DeleteFunc(list.Items, func(pod corev1.Pod) bool {
 		return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	})
-	statefulSets, err := e.client.AppsV1().StatefulSets("").List(ctx, metav1.ListOptions{ResourceVersion: version})
+	parallel, err := e.parallelSets(ctx, version)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the sets to stop: %w", err)
 	}
+	return running, shutdownWaves(running, parallel), nil
+}
+
+// parallelSets finds the sets, of both kinds, whose pets are stopped all at once.
+func (e *Engine) parallelSets(ctx context.Context, version string) (sets.Set[types.UID], error) {
 	parallel := sets.New[types.UID]()
+	statefulSets, err := e.client.AppsV1().StatefulSets("").List(ctx, metav1.ListOptions{ResourceVersion: version})
+	if err != nil {
+		return nil, err
+	}
 	for _, set := range statefulSets.Items {
 		if set.Spec.PodManagementPolicy == appsv1.ParallelPodManagement {
 			parallel.Insert(set.UID)
 		}
 	}
-	return running, shutdownWaves(running, parallel), nil
+	content, err := e.client.CoreV1().RESTClient().Get().AbsPath("/apis", v1alpha1.GroupVersion.String(), "petsets").
+		Param("resourceVersion", version).SetHeader("Accept", "application/json").DoRaw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var petSets v1alpha1.PetSetList
+	if err := json.Unmarshal(content, &petSets); err != nil {
+		return nil, err
+	}
+	for _, set := range petSets.Items {
+		if set.Spec.PodManagementPolicy == appsv1.ParallelPodManagement {
+			parallel.Insert(set.UID)
+		}
+	}
+	return parallel, nil
 }
 
 // stopPods takes the pods of each wave out of what kubelet believes it should

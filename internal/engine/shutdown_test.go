@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// A pod is written as NAME-ORDINAL when it belongs to the set NAME, else as a
-// word without a dash.
+// A pod is written as NAME-ORDINAL when it belongs to the set NAME, a PetSet if that
+// begins with "pet", else as a word without a dash.
 func TestShutdownWaves(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -28,6 +28,7 @@ func TestShutdownWaves(t *testing.T) {
 		{"a set goes from its highest ordinal down", []string{"db-0", "db-1", "db-2"}, nil, "db-2 / db-1 / db-0"},
 		{"ordinals are numbers", []string{"db-9", "db-10"}, nil, "db-10 / db-9"},
 		{"sets go side by side", []string{"a-0", "a-1", "b-5", "b-6"}, nil, "a-1 b-6 / a-0 b-5"},
+		{"PetSets are sets", []string{"web", "db-0", "pet-0", "pet-1"}, nil, "web / db-0 pet-1 / pet-0"},
 		{"a parallel set goes at once", []string{"a-0", "a-1", "p-0", "p-1"}, []string{"p"}, "a-1 p-0 p-1 / a-0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -60,7 +61,11 @@ func podNamed(name string) corev1.Pod {
 	if belongs {
 		yes := true
 		pod.Labels = map[string]string{appsv1.PodIndexLabel: ordinal}
-		pod.OwnerReferences = []metav1.OwnerReference{{Kind: "StatefulSet", Name: set, UID: types.UID(set), Controller: &yes}}
+		kind := "StatefulSet"
+		if strings.HasPrefix(set, "pet") {
+			kind = "PetSet"
+		}
+		pod.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: set, UID: types.UID(set), Controller: &yes}}
 	}
 	return pod
 }

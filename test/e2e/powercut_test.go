@@ -76,8 +76,11 @@ func TestPowerCut(t *testing.T) {
 	for _, pet := range []string{"web-0", "moving-0"} {
 		hosts.Eventually(t, 60*time.Second, func(context.Context) error {
 			said, err := h.Command("kubectl", "exec", pet, "--", "cat", "/data/synced").CombinedOutput()
-			if err != nil || string(said) != "synced\n" {
-				return errors.Join(err, fmt.Errorf("what %s has synced is %q", pet, said))
+			if err == nil && string(said) != "synced\n" {
+				err = errors.New("it is something else")
+			}
+			if err != nil {
+				return fmt.Errorf("what %s has synced is %q: %w", pet, said, err)
 			}
 			return nil
 		})
