@@ -30,6 +30,9 @@ func prepareKubelet(ctx context.Context, config Config, paths Paths, api lifelin
 	server.RootDirectory = paths.Kubelet()
 	server.CertDirectory = paths.pki()
 	setKubeletConfiguration(&server.KubeletConfiguration, config, paths)
+	if err := setDiskPressure(&server.KubeletConfiguration, config.DataDir); err != nil {
+		return nil, nil, err
+	}
 
 	dependencies, err := app.UnsecuredDependencies(ctx, server, utilfeature.DefaultFeatureGate)
 	if err != nil {
