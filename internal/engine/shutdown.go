@@ -59,8 +59,9 @@ func ordinal(pod corev1.Pod) int {
 	return index
 }
 
-// apiPatience is how long the API may take to tell what runs here.
-const apiPatience = 5 * time.Second
+// apiPatience is how long the API may take to tell what runs here, and petSetPatience
+// that part of it in which it tells of PetSets.
+const apiPatience, petSetPatience = 5 * time.Second, 2 * time.Second
 
 // Stop ends the engine and all pods of this machine, in order. The pods stay in
 // the API as they are: the next engine starts them again, as after a reboot.
@@ -133,7 +134,10 @@ func (e *Engine) parallelSets(ctx context.Context, version string) (sets.Set[typ
 		}
 	}
 	content, err := e.client.CoreV1().RESTClient().Get().AbsPath("/apis", v1alpha1.GroupVersion.String(), "petsets").
-		Param("resourceVersion", version).SetHeader("Accept", "application/json").DoRaw(ctx)
+		Timeout(petSetPatience).SetHeader("Accept", "application/json").DoRaw(ctx)
+	if err != nil && version == remembered {
+		return parallel, nil // it does not remember kinds that were added; in order is right for all
+	}
 	if err != nil {
 		return nil, err
 	}
