@@ -14,6 +14,7 @@ import (
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/engine"
+	"github.com/mainstay-io/mainstay/internal/engine/drain"
 )
 
 // report is what `mainstay status` shows; its JSON form is for programs.
@@ -72,7 +73,7 @@ func describe(observed observation) report {
 		r.Sets = append(r.Sets, describeSet(set, observed))
 	}
 	for _, pod := range observed.pods {
-		if owner := metav1.GetControllerOf(&pod); observed.server == "" && owner != nil && (owner.Kind == statefulSetKind.kind.Kind || owner.Kind == petSetKind.kind.Kind) {
+		if observed.server == "" && drain.IsPet(pod) {
 			continue
 		}
 		if pod.Status.Phase == corev1.PodRunning {

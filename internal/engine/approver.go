@@ -32,7 +32,7 @@ var errOthersBusiness = errors.New("nothing that this approver decides on")
 // that it leaves to others: kubelet's serving certificate, for addresses that are the
 // node's own; and the clients that run on every machine, as the server's own do.
 func approves(request *certificatesv1.CertificateSigningRequest, nodes []*corev1.Node) error {
-	nodeName, isNode := strings.CutPrefix(request.Spec.Username, "system:node:")
+	nodeName, isNode := strings.CutPrefix(request.Spec.Username, nodeUser(""))
 	if !isNode || !slices.Contains(request.Spec.Groups, user.NodesGroup) {
 		return errOthersBusiness
 	}

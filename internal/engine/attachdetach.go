@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	"k8s.io/kubernetes/pkg/controller/volume/attachdetach"
@@ -22,11 +21,7 @@ const attachDetachUser = "system:serviceaccount:kube-system:attachdetach-control
 // package, and whoever comes last owns them: that must be kubelet. So call this
 // before kubelet starts.
 func prepareAttachDetach(ctx context.Context, paths Paths) (func(context.Context) error, error) {
-	access, err := accessOf(paths, "attachdetach")
-	if err != nil {
-		return nil, err
-	}
-	client, err := kubernetes.NewForConfig(access)
+	client, err := clientOf(paths, "attachdetach")
 	if err != nil {
 		return nil, err
 	}

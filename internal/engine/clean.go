@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/knftables"
@@ -31,7 +31,7 @@ func Clean(ctx context.Context, dataDir string) error {
 		driver.Cleanup(paths.Pool(), paths.pools(), paths.Kubelet()),
 		unmountAll(paths),
 		podroutes.Remove(name),
-		removeDevice(name),
+		podroutes.RemoveLink(name),
 		removeTables(ctx, name),
 		removeCgroup(name),
 	)
@@ -43,19 +43,38 @@ func Purge(ctx context.Context, dataDir string) error {
 	if err := Clean(ctx, dataDir); err != nil {
 		return err
 	}
+	return removeData(dataDir, "purge")
+}
+
+// removeData removes a data directory that was cleaned, but for what is kept of it,
+// and what lies outside. The word says what a person then does again.
+func removeData(dataDir, word string, keep ...string) error {
 	// Never follow a mount that would not go: its files belong to someone else.
 	left, err := mountsBelow(dataDir)
 	if err != nil {
 		return err
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("%s is still mounted; unmount it, then purge again", left[0])
+		return fmt.Errorf("%s is still mounted; unmount it, then %s again", left[0], word)
 	}
 	if err := removeOutside(dataDir); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dataDir); err != nil {
-		return fmt.Errorf("remove %s: %w", dataDir, err)
+	if len(keep) == 0 {
+		return os.RemoveAll(dataDir)
+	}
+	entries, err := os.ReadDir(dataDir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		path := filepath.Join(dataDir, entry.Name())
+		if slices.Contains(keep, path) {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -139,20 +158,6 @@ func unmountAll(paths Paths) error {
 		}
 	}
 	return errors.Join(failures...)
-}
-
-func removeDevice(name string) error {
-	link, err := netlink.LinkByName(name)
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := netlink.LinkDel(link); err != nil {
-		return fmt.Errorf("remove network device %s: %w", name, err)
-	}
-	return nil
 }
 
 // removeTables removes our own packet rules, kube-proxy's, and those that CNI's

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -19,4 +20,13 @@ func accessOf(paths Paths, who string) (*rest.Config, error) {
 	access.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 	access.UserAgent = "mainstay-" + who
 	return access, nil
+}
+
+// clientOf returns a client that acts as one of the engine's own parts.
+func clientOf(paths Paths, who string) (kubernetes.Interface, error) {
+	access, err := accessOf(paths, who)
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(access)
 }

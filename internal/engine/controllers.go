@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
@@ -42,11 +41,7 @@ func runControllers(ctx context.Context, paths Paths) error {
 // account may ask it. Upstream waits for the same, but gives up after ten seconds:
 // on a slow machine the first start takes longer to write all access rules.
 func waitForHealthyAPI(ctx context.Context, paths Paths) error {
-	access, err := accessOf(paths, "controller-manager")
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(access)
+	client, err := clientOf(paths, "controller-manager")
 	if err != nil {
 		return err
 	}

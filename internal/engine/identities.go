@@ -99,15 +99,7 @@ func currentIdentity(config Config, paths Paths) (*tls.Certificate, error) {
 
 // ensureIdentities gets what is missing of the parts' identities. That needs the
 // server; when nothing is missing, as at every start but the first, nothing does.
-func ensureIdentities(ctx context.Context, config Config, paths Paths) error {
-	access, err := accessOf(paths, "kubelet")
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(access)
-	if err != nil {
-		return err
-	}
+func ensureIdentities(ctx context.Context, client kubernetes.Interface, config Config, paths Paths) error {
 	for _, part := range partsEverywhere(config.NodeName) {
 		store, err := part.store(paths)
 		if err != nil {

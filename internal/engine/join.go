@@ -66,14 +66,14 @@ func checkUnjoined(paths Paths, pin string) error {
 	if _, err := os.Stat(paths.pkiFile("ca.key")); err == nil {
 		return fmt.Errorf("%s holds a cluster of its own: remove it with `mainstay down --purge`, or choose another --data-dir", paths.DataDir)
 	}
-	known, err := certutil.CertsFromFile(paths.pkiFile("ca.crt"))
+	known, err := clusterAuthority(paths)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if join.PinOf(known[0]) != pin {
+	if join.PinOf(known) != pin {
 		return errors.New("this machine is a node of another cluster: take it out with `mainstay leave` first")
 	}
 	return nil
@@ -123,8 +123,8 @@ func prepareJoin(config Config, paths Paths, ca []byte) error {
 	return writeFile(paths.pkiFile("ca.crt"), ca)
 }
 
-// Authority is the certificate authority of the cluster on a data directory.
-func Authority(paths Paths) (*x509.Certificate, error) {
+// clusterAuthority is the certificate authority of the cluster on a data directory.
+func clusterAuthority(paths Paths) (*x509.Certificate, error) {
 	certs, err := certutil.CertsFromFile(paths.pkiFile("ca.crt"))
 	if err != nil {
 		return nil, err

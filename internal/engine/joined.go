@@ -38,11 +38,8 @@ func (e *Engine) prepareNode() error {
 	if err := writeNodeKubeconfigs(e.config, e.paths); err != nil {
 		return err
 	}
-	access, err := accessOf(e.paths, "kubelet")
-	if err != nil {
-		return err
-	}
-	e.client, err = kubernetes.NewForConfig(access)
+	var err error
+	e.client, err = clientOf(e.paths, "kubelet")
 	return err
 }
 

@@ -3,9 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -101,40 +99,8 @@ func Forget(ctx context.Context, dataDir string) (kept string, err error) {
 	}
 	for _, entry := range entries {
 		if !strings.HasPrefix(entry.Name(), ".") { // no volume's name does
-			return paths.Pool(), forgetAllBut(dataDir, paths.Pool(), paths.pools())
+			return paths.Pool(), removeData(dataDir, "leave", paths.Pool(), paths.pools())
 		}
 	}
-	return "", Purge(ctx, dataDir)
-}
-
-// forgetAllBut removes what is in a data directory, but for some of it.
-func forgetAllBut(dataDir string, keep ...string) error {
-	left, err := mountsBelow(dataDir)
-	if err != nil {
-		return err
-	}
-	if len(left) > 0 {
-		return fmt.Errorf("%s is still mounted; unmount it, then leave again", left[0])
-	}
-	if err := removeOutside(dataDir); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(dataDir)
-	if err != nil {
-		return err
-	}
-	keeps := map[string]bool{}
-	for _, path := range keep {
-		keeps[path] = true
-	}
-	for _, entry := range entries {
-		path := filepath.Join(dataDir, entry.Name())
-		if keeps[path] {
-			continue
-		}
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("remove %s: %w", path, err)
-		}
-	}
-	return nil
+	return "", removeData(dataDir, "leave")
 }

@@ -46,7 +46,6 @@ func runMachines(ctx context.Context, paths Paths) error {
 
 // machinesObjects are the rights of runMachines.
 func machinesObjects() []runtime.Object {
-	name := metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: machinesUser}
 	rule := func(group, resource string, verbs ...string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
 	}
@@ -64,14 +63,5 @@ func machinesObjects() []runtime.Object {
 		rule(certificatesv1.GroupName, "certificatesigningrequests/approval", "update"),
 		approve,
 	}),
-		&rbacv1.Role{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-			ObjectMeta: name, Rules: []rbacv1.PolicyRule{rule("discovery.k8s.io", "endpointslices", "create", "patch")},
-		},
-		&rbacv1.RoleBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-			ObjectMeta: name,
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: machinesUser},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: machinesUser}},
-		})
+		roleWithin(metav1.NamespaceSystem, machinesUser, []rbacv1.PolicyRule{rule("discovery.k8s.io", "endpointslices", "create", "patch")})...)
 }

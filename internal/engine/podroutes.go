@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/mainstay-io/mainstay/internal/engine/podroutes"
 )
@@ -22,11 +21,7 @@ func networkObjects() []runtime.Object {
 // runPodRoutes leads packets to the pods of the other machines until ctx ends. They
 // stay when it ends, as the pods do.
 func runPodRoutes(ctx context.Context, config Config, paths Paths, pods podNetwork) error {
-	access, err := accessOf(paths, "network")
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(access)
+	client, err := clientOf(paths, "network")
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,7 +16,7 @@ import (
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
-	"github.com/mainstay-io/mainstay/internal/petset"
+	"github.com/mainstay-io/mainstay/internal/engine/drain"
 )
 
 // shutdownWaves says in which order the pods of a machine are stopped. First
@@ -27,16 +26,16 @@ import (
 func shutdownWaves(pods []corev1.Pod, parallel sets.Set[types.UID]) [][]corev1.Pod {
 	others, bySet := []corev1.Pod{}, map[types.UID][]corev1.Pod{}
 	for _, pod := range pods {
-		owner := metav1.GetControllerOf(&pod)
-		if owner == nil || owner.Kind != "StatefulSet" && owner.Kind != petset.PetSetKind.Kind {
+		if !drain.IsPet(pod) {
 			others = append(others, pod)
 			continue
 		}
-		bySet[owner.UID] = append(bySet[owner.UID], pod)
+		set := metav1.GetControllerOf(&pod).UID
+		bySet[set] = append(bySet[set], pod)
 	}
 	waves := [][]corev1.Pod{others}
 	for set, pets := range bySet {
-		slices.SortFunc(pets, func(a, b corev1.Pod) int { return cmp.Compare(ordinal(b), ordinal(a)) })
+		slices.SortFunc(pets, func(a, b corev1.Pod) int { return cmp.Compare(drain.Ordinal(b), drain.Ordinal(a)) })
 		for rank, pet := range pets {
 			wave := rank + 1
 			if parallel.Has(set) {
@@ -49,14 +48,6 @@ func shutdownWaves(pods []corev1.Pod, parallel sets.Set[types.UID]) [][]corev1.P
 		}
 	}
 	return slices.DeleteFunc(waves, func(wave []corev1.Pod) bool { return len(wave) == 0 })
-}
-
-func ordinal(pod corev1.Pod) int {
-	index, err := strconv.Atoi(pod.Labels[appsv1.PodIndexLabel])
-	if err != nil {
-		return -1
-	}
-	return index
 }
 
 // apiPatience is how long the API may take to tell what runs here, and petSetPatience

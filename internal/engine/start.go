@@ -112,7 +112,7 @@ func (e *Engine) prepareServer() error {
 // cluster which the machine has joined.
 func (e *Engine) startAPI() error {
 	if e.config.Joined() {
-		return ensureIdentities(e.node, e.config, e.paths)
+		return ensureIdentities(e.node, e.client, e.config, e.paths)
 	}
 	if !e.config.Etcd.Configured() {
 		closeEtcd, err := startEtcd(e.api, e.paths)

@@ -24,7 +24,7 @@ const joinGroup = "system:bootstrappers:mainstay"
 // CreateToken makes a token with which machines may join the cluster on a data
 // directory until it ends. Upstream's token cleaner then removes it.
 func CreateToken(ctx context.Context, client kubernetes.Interface, paths Paths, ends time.Time) (join.Token, error) {
-	authority, err := Authority(paths)
+	authority, err := clusterAuthority(paths)
 	if err != nil {
 		return join.Token{}, err
 	}

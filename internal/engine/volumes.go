@@ -40,6 +40,23 @@ func roleOf(name string, rules []rbacv1.PolicyRule) []runtime.Object {
 	return roleFor(name, name, rules)
 }
 
+// roleWithin gives the user of that name these rights in one namespace.
+func roleWithin(namespace, name string, rules []rbacv1.PolicyRule) []runtime.Object {
+	object := metav1.ObjectMeta{Namespace: namespace, Name: name}
+	return []runtime.Object{
+		&rbacv1.Role{
+			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
+			ObjectMeta: object, Rules: rules,
+		},
+		&rbacv1.RoleBinding{
+			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+			ObjectMeta: object,
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+		},
+	}
+}
+
 // roleFor gives the user these rights by a role of that name.
 func roleFor(user, name string, rules []rbacv1.PolicyRule) []runtime.Object {
 	return []runtime.Object{

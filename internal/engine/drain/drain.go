@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 // Clients reach the cluster: typed, and for PetSets.
@@ -127,7 +128,7 @@ func leadersOf(ctx context.Context, c Clients, pods []corev1.Pod) (Leaders, erro
 	leaders := Leaders{}
 	for _, pod := range pods {
 		owner := metav1.GetControllerOf(&pod)
-		if owner == nil || owner.Kind != "PetSet" {
+		if owner == nil || owner.Kind != petset.PetSetKind.Kind {
 			continue
 		}
 		if _, known := leaders[owner.UID]; known {
@@ -187,7 +188,7 @@ func waitForBack(ctx context.Context, c Clients, gone corev1.Pod, patience time.
 // stillWanted: the set of a pod that is gone is there, and will make it again.
 func stillWanted(ctx context.Context, c Clients, gone corev1.Pod) (bool, error) {
 	owner := metav1.GetControllerOf(&gone)
-	if owner.Kind == "PetSet" {
+	if owner.Kind == petset.PetSetKind.Kind {
 		set := &v1alpha1.PetSet{}
 		err := c.Objects.Get(ctx, client.ObjectKey{Namespace: gone.Namespace, Name: owner.Name}, set)
 		return err == nil && set.UID == owner.UID && set.DeletionTimestamp == nil, client.IgnoreNotFound(err)

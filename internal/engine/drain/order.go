@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 // Leaders says by which labels the pods of a set lead: of those PetSets that name them.
@@ -24,7 +26,7 @@ func Next(pods []corev1.Pod, leaders Leaders) corev1.Pod {
 	return slices.MinFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(
 			cmp.Compare(rank(a, leaders), rank(b, leaders)),
-			cmp.Compare(ordinal(b), ordinal(a)),
+			cmp.Compare(Ordinal(b), Ordinal(a)),
 			cmp.Compare(a.Namespace, b.Namespace),
 			cmp.Compare(a.Name, b.Name),
 		)
@@ -45,7 +47,7 @@ func rank(pod corev1.Pod, leaders Leaders) int {
 // IsPet tells that the pod has an identity, and comes back under the same name.
 func IsPet(pod corev1.Pod) bool {
 	owner := metav1.GetControllerOf(&pod)
-	return owner != nil && (owner.Kind == "StatefulSet" || owner.Kind == "PetSet")
+	return owner != nil && (owner.Kind == "StatefulSet" || owner.Kind == petset.PetSetKind.Kind)
 }
 
 // Leads tells that the pod carries the labels of its set's leader.
@@ -58,7 +60,8 @@ func Leads(pod corev1.Pod, leaders Leaders) bool {
 	return selector != nil && selector.Matches(labels.Set(pod.Labels))
 }
 
-func ordinal(pod corev1.Pod) int {
+// Ordinal is the pet's in its set; -1 where it is not told.
+func Ordinal(pod corev1.Pod) int {
 	index, err := strconv.Atoi(pod.Labels[appsv1.PodIndexLabel])
 	if err != nil {
 		return -1

@@ -19,7 +19,6 @@ import (
 
 // Server is a server whose authority is the one that was pinned.
 type Server struct {
-	URL *url.URL
 	// Authority is the cluster's certificate authority.
 	Authority *x509.Certificate
 	// Ahead is how far its clock is ahead of this machine's, to about a second.
@@ -49,7 +48,7 @@ const patience = 10 * time.Second
 // and that it is ready. It sends nothing secret. It does not mind what either clock
 // says, so that the caller can.
 func Reach(ctx context.Context, server *url.URL, pin string) (Server, error) {
-	reached := Server{URL: server}
+	var reached Server
 	client := http.Client{
 		Timeout:       patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
-	"regexp"
 	"strings"
 
 	bootstraputil "k8s.io/cluster-bootstrap/token/util"
@@ -44,8 +43,6 @@ func (t Token) ID() string {
 	return id
 }
 
-var bootstrapPattern = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
-
 var errToken = errors.New("this is no token of Mainstay's: copy the whole word that `mainstay token create` prints on the server")
 
 // ParseToken reads a token from its word. Its error does not repeat the word, which
@@ -58,7 +55,7 @@ func ParseToken(word string) (Token, error) {
 	}
 	token := Token{Bootstrap: word[:dot], Pin: word[dot+1:]}
 	pin, err := hex.DecodeString(token.Pin)
-	if err != nil || len(pin) != 32 || !bootstrapPattern.MatchString(token.Bootstrap) {
+	if err != nil || len(pin) != 32 || !bootstraputil.IsValidBootstrapToken(token.Bootstrap) {
 		return Token{}, errToken
 	}
 	return token, nil

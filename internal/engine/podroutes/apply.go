@@ -62,7 +62,7 @@ func (n Network) Apply(ctx context.Context, routes []Route) error {
 		if tunnel, err = n.ensureTunnel(link, peers); err != nil {
 			return fmt.Errorf("VXLAN %s: %w", n.Tunnel(), err)
 		}
-	} else if err := removeLink(n.Tunnel()); err != nil {
+	} else if err := RemoveLink(n.Tunnel()); err != nil {
 		return err
 	}
 	wanted := map[string]netlink.Route{}
@@ -111,15 +111,16 @@ func Remove(name string) error {
 	n := Network{Name: name}
 	_, err := netlink.LinkByName(name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		return removeLink(n.Tunnel())
+		return RemoveLink(n.Tunnel())
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(setRoutes(nil), removeLink(n.Tunnel()))
+	return errors.Join(setRoutes(nil), RemoveLink(n.Tunnel()))
 }
 
-func removeLink(name string) error {
+// RemoveLink removes a network device, if it is there.
+func RemoveLink(name string) error {
 	link, err := netlink.LinkByName(name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
 		return nil
