@@ -116,6 +116,9 @@ type PetSetSpec struct {
 	// What is done about pets that cannot become ready.
 	// +optional
 	Recovery *Recovery `json:"recovery,omitempty"`
+	// What becomes of a pet when its node is lost.
+	// +optional
+	Failover *Failover `json:"failover,omitempty"`
 	// Changes to the template for some ordinals. Of entries that name the same
 	// ordinal the first counts, alone. A change here is an update of the pets that
 	// it makes a difference to.

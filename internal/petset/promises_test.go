@@ -7,6 +7,8 @@ import (
 
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // promised checks a plan against what the set's users are promised. It is
@@ -103,6 +105,8 @@ func (r *round) mayStart(a Action, before []Action) error {
 		return fmt.Errorf("the set should not have it")
 	case len(r.Pods) == 0 && len(r.Unready) > 0:
 		return fmt.Errorf("the set depends on %v", r.Unready)
+	case (a.Pod.Labels[v1alpha1.FailoverLabel] == v1alpha1.FailoverFenced) != r.Set.Failover.Fenced:
+		return fmt.Errorf("it does not say what becomes of it when its node is lost")
 	case a.Pod.Labels[apps.StatefulSetRevisionLabel] != r.wantedRevision(a).Name:
 		return fmt.Errorf("it should start on revision %s", r.wantedRevision(a).Name)
 	}
