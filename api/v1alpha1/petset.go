@@ -84,8 +84,9 @@ type PetSetSpec struct {
 	// +optional
 	ServiceName string `json:"serviceName,omitempty"`
 	// OrderedReady: a pet starts when all before it are ready, and stops when all
-	// after it are gone. Parallel: nobody waits for anybody when the set is
-	// created or scaled. Updates are ordered with both.
+	// after it are gone. One that a fenced node has lost starts again at once.
+	// Parallel: nobody waits for anybody when the set is created or scaled. Updates
+	// are ordered with both.
 	// +kubebuilder:default=OrderedReady
 	// +kubebuilder:validation:Enum=OrderedReady;Parallel
 	// +optional

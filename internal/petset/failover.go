@@ -64,6 +64,11 @@ func (f Failover) mark(pod *corev1.Pod) {
 	}
 }
 
+// failedOver: the pet has no pod, since it was taken from a node that is fenced.
+func (r *round) failedOver(p pet) bool {
+	return p.pod == nil && r.FailedOver[r.Set.PodName(p.ordinal)] != ""
+}
+
 // checkSelector refuses a selector that asks for the label: pods have it or not by
 // their set's failover, and would be lost to the set when that changes.
 func checkSelector(selector labels.Selector) error {
