@@ -7,3 +7,8 @@ const FailoverLabel = "mainstay.dev/failover"
 
 // FailoverFenced is the value of FailoverLabel.
 const FailoverFenced = "Fenced"
+
+// FailoverAfterAnnotation on a pod with FailoverLabel is how many seconds its node
+// must have been fenced before the pod is started elsewhere; without it, none. The
+// judge counts them by its own clock, from when it first saw the node fenced.
+const FailoverAfterAnnotation = "mainstay.dev/failover-after-seconds"
