@@ -34,3 +34,12 @@ const (
 	// EventLeaseAcquired on a Node: it takes part again.
 	EventLeaseAcquired = "LeaseAcquired"
 )
+
+// A part of a node that leads by a Lease in kube-system, with the node's name as the
+// holder, labels it with LeaderLabel: LeaderNode. When the node is fenced the judge takes the
+// Lease from it, so that another need not wait until it runs out. The part owes for
+// that, that it begins nothing once the node's own lease has run out.
+const (
+	LeaderLabel = "mainstay.dev/leader"
+	LeaderNode  = "node"
+)

@@ -26,6 +26,9 @@ func (j *Judge) failOver(ctx context.Context, order fence.Action) error {
 	if err := j.mark(ctx, node, marks{fenced: reasonOf(order.Lease)}); err != nil {
 		return err
 	}
+	if err := j.freeLeaders(ctx, node); err != nil {
+		return err
+	}
 	// The cache tells cheaply whether there is anything to do; what is done follows
 	// from what is read by quorum, in this order.
 	pods, attached, err := j.onNode(ctx, node, "0")

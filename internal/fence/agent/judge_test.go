@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	coordination "k8s.io/api/coordination/v1"
 	core "k8s.io/api/core/v1"
 	storage "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -113,6 +114,9 @@ func TestFailOver(t *testing.T) {
 		return err == nil && slices.Contains(node.Spec.Taints, outOfService)
 	}
 	before := leases.Read(t.Context(), lost.name).Lease
+	lead(t, client, "led-by-the-lost", lost.name, v1alpha1.LeaderNode)
+	lead(t, client, "led-by-another", members[0].name, v1alpha1.LeaderNode)
+	lead(t, client, "of-somebody-else", lost.name, "")
 
 	cut := time.Now()
 	lost.noAPI.Store(true)
@@ -146,6 +150,9 @@ func TestFailOver(t *testing.T) {
 		t.Errorf("the lease is %+v, and was %+v", now, before)
 	}
 
+	if leads := leaders(t, client); leads != "led-by-another=node-0 led-by-the-lost= of-somebody-else=node-2" {
+		t.Errorf("the leaders are %s", leads)
+	}
 	wantCondition(t, client, lost.name, v1alpha1.NodeFenced, core.ConditionTrue, "refuse it")
 	replacement, err := client.CoreV1().Pods("default").Create(t.Context(), podOf(members[0].name, "db-0", pet, nil), meta.CreateOptions{})
 	if err == nil {
@@ -190,6 +197,34 @@ func TestFailOver(t *testing.T) {
 			wantCondition(t, client, m.name, v1alpha1.NodeFenceHeld, core.ConditionFalse, "")
 		}
 	})
+}
+
+// lead makes a Lease by which a part of a node leads.
+func lead(t *testing.T, client kubernetes.Interface, name, node, label string) {
+	t.Helper()
+	lease := &coordination.Lease{ObjectMeta: meta.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LeaderLabel: label}}, Spec: coordination.LeaseSpec{HolderIdentity: &node}}
+	eventually(t, "Lease "+name+" is there", func() bool {
+		_, err := client.CoordinationV1().Leases(meta.NamespaceSystem).Create(t.Context(), lease, meta.CreateOptions{})
+		return err == nil // the namespace comes a moment after the API server
+	})
+}
+
+// leaders gives the holders of those that the test has made.
+func leaders(t *testing.T, client kubernetes.Interface) string {
+	t.Helper()
+	list, err := client.CoordinationV1().Leases(meta.NamespaceSystem).List(t.Context(), meta.ListOptions{LabelSelector: v1alpha1.LeaderLabel})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var holders []string
+	for _, lease := range list.Items {
+		holder := ""
+		if lease.Spec.HolderIdentity != nil {
+			holder = *lease.Spec.HolderIdentity
+		}
+		holders = append(holders, lease.Name+"="+holder)
+	}
+	return strings.Join(holders, " ")
 }
 
 func wantCondition(t *testing.T, client kubernetes.Interface, node string, kind core.NodeConditionType, status core.ConditionStatus, message string) {
