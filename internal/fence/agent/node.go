@@ -139,7 +139,7 @@ func Wait(ctx context.Context, dir Dir) error {
 		return err
 	}
 	defer memory.Close()
-	for memory.Load().Overdue(memory.boot, now()) {
+	for !memory.Holds() {
 		pauseFor(ctx, again)
 		if ctx.Err() != nil {
 			return fmt.Errorf("this node does not get its lease: %w", context.Cause(ctx))
