@@ -91,7 +91,7 @@ func addonObjects(values map[string]any) ([]*unstructured.Unstructured, error) {
 		}
 		objects = append(objects, definition)
 	}
-	ours, err := unstructuredObjects(slices.Concat(volumeObjects(), schedulerObjects(), snapshotObjects(), sidecarObjects(), networkObjects(), machinesObjects()))
+	ours, err := unstructuredObjects(slices.Concat(fenceObjects(), volumeObjects(), schedulerObjects(), snapshotObjects(), sidecarObjects(), networkObjects(), machinesObjects()))
 	return append(objects, ours...), err
 }
 

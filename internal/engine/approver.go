@@ -95,13 +95,17 @@ func clusterOwns(ip net.IP) bool {
 
 // runsEverywhere refuses all clients but those that run on every machine.
 func runsEverywhere(wanted *x509.CertificateRequest, usages []certificatesv1.KeyUsage, nodeName string) error {
-	known := slices.ContainsFunc(partsEverywhere(nodeName), func(part certificate) bool {
-		return part.organization == "" && part.commonName == wanted.Subject.CommonName
+	parts := partsEverywhere(nodeName)
+	i := slices.IndexFunc(parts, func(part certificate) bool {
+		return part.signer() == certificatesv1.KubeAPIServerClientSignerName && part.commonName == wanted.Subject.CommonName
 	})
-	if !known {
+	if i < 0 {
 		return errOthersBusiness
 	}
-	if len(wanted.Subject.Organization)+len(wanted.DNSNames)+len(wanted.IPAddresses)+len(wanted.EmailAddresses)+len(wanted.URIs) > 0 {
+	if !slices.Equal(wanted.Subject.Organization, parts[i].subject().Organization) {
+		return fmt.Errorf("node %s asks for %s in the groups %v", nodeName, wanted.Subject.CommonName, wanted.Subject.Organization)
+	}
+	if len(wanted.DNSNames)+len(wanted.IPAddresses)+len(wanted.EmailAddresses)+len(wanted.URIs) > 0 {
 		return fmt.Errorf("node %s asks for more than the name %s", nodeName, wanted.Subject.CommonName)
 	}
 	if !sets.New(usages...).Equal(sets.New(join.ClientUsages...)) {

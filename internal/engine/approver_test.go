@@ -62,6 +62,10 @@ func TestApproves(t *testing.T) {
 		{"a part in the administrators' group", client, "system:node:a", named("mainstay:volume", "system:masters"), no},
 		{"a part that would be a server", client, "system:node:a", with(named("mainstay:volume"), func(r *x509.CertificateRequest) { r.DNSNames = []string{"a"} }), no},
 		{"another node, by the wrong signer", client, "system:node:a", named("system:node:b", "system:nodes"), others},
+		{"the node's keeper", client, "system:node:a", named("mainstay:keeper:a", "mainstay:keepers"), yes},
+		{"another node's keeper", client, "system:node:a", named("mainstay:keeper:b", "mainstay:keepers"), others},
+		{"the keeper in no group", client, "system:node:a", named("mainstay:keeper:a"), no},
+		{"another part among the keepers", client, "system:node:a", named("mainstay:volume", "mainstay:keepers"), no},
 		{"a part for somebody with a token", client, "system:bootstrap:abcdef", named("mainstay:volume"), others},
 		{"a signer that is not ours", certificatesv1.KubeAPIServerClientKubeletSignerName, "system:node:a", named("system:node:a", "system:nodes"), others},
 	} {

@@ -9,12 +9,15 @@ import (
 	"path/filepath"
 	"time"
 
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	certutil "k8s.io/client-go/util/cert"
 	"k8s.io/client-go/util/keyutil"
 	kubeadmapi "k8s.io/kubernetes/cmd/kubeadm/app/apis/kubeadm"
 	"k8s.io/kubernetes/cmd/kubeadm/app/util/pkiutil"
+
+	"github.com/mainstay-io/mainstay/internal/fence/agent"
 )
 
 const (
@@ -49,13 +52,13 @@ func authorities(nodeName string) []authority {
 		{name: "ca", commonName: "kubernetes", certificates: []certificate{
 			{name: "apiserver", commonName: "kube-apiserver", server: true},
 			{name: "apiserver-kubelet-client", commonName: "kube-apiserver-kubelet-client", client: true},
-			{name: "kubelet-server", commonName: nodeUser(nodeName), organization: "system:nodes", server: true},
+			{name: "kubelet-server", commonName: nodeUser(nodeName), organization: user.NodesGroup, server: true},
 			{name: "metrics-server", commonName: "metrics-server", server: true},
 			{name: "admin", commonName: "kubernetes-admin", organization: "system:masters", client: true},
 			{name: "controller-manager", commonName: "system:kube-controller-manager", client: true},
 			{name: "attachdetach", commonName: attachDetachUser, client: true},
 			{name: "scheduler", commonName: "system:kube-scheduler", client: true},
-			{name: "kubelet", commonName: nodeUser(nodeName), organization: "system:nodes", client: true, everywhere: true},
+			{name: "kubelet", commonName: nodeUser(nodeName), organization: user.NodesGroup, client: true, everywhere: true},
 			{name: "proxy", commonName: "system:kube-proxy", client: true, everywhere: true},
 			{name: "network", commonName: networkUser, client: true, everywhere: true},
 			{name: "dns", commonName: "mainstay:dns", client: true, everywhere: true},
@@ -65,6 +68,8 @@ func authorities(nodeName string) []authority {
 			{name: "snapshot", commonName: "mainstay:snapshot", client: true},
 			{name: "sidecars", commonName: sidecarsUser, client: true, everywhere: true},
 			{name: "machines", commonName: machinesUser, client: true},
+			{name: "keeper", commonName: keeperUser(nodeName), organization: keepersGroup, client: true, everywhere: true},
+			{name: "judge", commonName: agent.JudgeUser, client: true},
 		}},
 		{name: "front-proxy-ca", commonName: "front-proxy-ca", certificates: []certificate{
 			{name: "front-proxy-client", commonName: "front-proxy-client", client: true},
@@ -78,7 +83,7 @@ func authorities(nodeName string) []authority {
 }
 
 // kubeconfigs are the clients that read their identity from a file.
-var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "network", "dns", "metrics", "petset", "volume", "snapshot", "sidecars", "machines"}
+var kubeconfigs = []string{"controller-manager", "attachdetach", "scheduler", "kubelet", "proxy", "network", "dns", "metrics", "petset", "volume", "snapshot", "sidecars", "machines", "keeper", "judge"}
 
 // nodeUser is the name under which the API server knows a node.
 func nodeUser(nodeName string) string { return "system:node:" + nodeName }

@@ -24,9 +24,15 @@ import (
 // no engine, keeps all data, and may be repeated.
 func Clean(ctx context.Context, dataDir string) error {
 	paths, name := Paths{DataDir: dataDir}, Instance(dataDir)
+	end, err := beginCleaning(paths)
+	if err != nil {
+		return err
+	}
+	defer end()
 	return errors.Join(
 		stopSandboxes(ctx, paths),
-		containerd{paths}.stop(ctx),
+		endFence(ctx, paths),
+		containerd{paths}.daemon().stop(ctx, unix.SIGTERM),
 		killCgroup(ctx, name),
 		driver.Cleanup(paths.Pool(), paths.pools(), paths.Kubelet()),
 		unmountAll(paths),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/kubernetes"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	clientcertificate "k8s.io/client-go/util/certificate"
@@ -40,7 +41,7 @@ func (c certificate) subject() pkix.Name {
 
 // signer is who signs a client's certificate.
 func (c certificate) signer() string {
-	if c.organization != "" {
+	if c.organization == user.NodesGroup {
 		return certificatesv1.KubeAPIServerClientKubeletSignerName
 	}
 	return certificatesv1.KubeAPIServerClientSignerName

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -14,12 +15,14 @@ import (
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/engine/drain"
+	"github.com/mainstay-io/mainstay/internal/fence/agent"
 )
 
 const machinesUser = "mainstay:machines"
 
 // runMachines does until ctx ends what the cluster's machines need a server for:
-// certificates, that their pods find their name server, and that they may leave.
+// certificates, that their pods find their name server, that they may leave, and that
+// the fence then forgets them.
 func runMachines(ctx context.Context, paths Paths) error {
 	access, err := accessOf(paths, "machines")
 	if err != nil {
@@ -35,10 +38,10 @@ func runMachines(ctx context.Context, paths Paths) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return runApprover(ctx, client) })
-	announce, empty := announceNameServers(client), serveLeaving(clients)
+	announce, empty, forget := announceNameServers(client), serveLeaving(clients), forgetLeases(client)
 	group.Go(func() error {
 		return followNodes(ctx, client, func(ctx context.Context, nodes []*corev1.Node) error {
-			return errors.Join(announce(ctx, nodes), empty(ctx, nodes))
+			return errors.Join(announce(ctx, nodes), empty(ctx, nodes), forget(ctx, nodes))
 		})
 	})
 	return group.Wait()
@@ -51,7 +54,7 @@ func machinesObjects() []runtime.Object {
 	}
 	approve := rule(certificatesv1.GroupName, "signers", "approve")
 	approve.ResourceNames = []string{certificatesv1.KubeletServingSignerName, certificatesv1.KubeAPIServerClientSignerName}
-	return append(roleOf(machinesUser, []rbacv1.PolicyRule{
+	return slices.Concat(roleOf(machinesUser, []rbacv1.PolicyRule{
 		rule("", "nodes", "get", "list", "watch", "patch"),
 		rule("", "pods", "get", "list"),
 		rule("", "pods/eviction", "create"),
@@ -63,5 +66,6 @@ func machinesObjects() []runtime.Object {
 		rule(certificatesv1.GroupName, "certificatesigningrequests/approval", "update"),
 		approve,
 	}),
-		roleWithin(metav1.NamespaceSystem, machinesUser, []rbacv1.PolicyRule{rule("discovery.k8s.io", "endpointslices", "create", "patch")})...)
+		roleWithin(metav1.NamespaceSystem, machinesUser, []rbacv1.PolicyRule{rule("discovery.k8s.io", "endpointslices", "create", "patch")}),
+		roleWithin(agent.Namespace, machinesUser, []rbacv1.PolicyRule{rule("coordination.k8s.io", "leases", "list", "delete")}))
 }

@@ -21,6 +21,9 @@ func (p Paths) Lock() string { return filepath.Join(p.run(), "engine.lock") }
 // Log is where an engine in the background writes.
 func (p Paths) Log() string { return filepath.Join(p.DataDir, "log", "engine.log") }
 
+// logOf is where a process writes that outlives the engine.
+func (p Paths) logOf(name string) string { return filepath.Join(filepath.Dir(p.Log()), name+".log") }
+
 // ContainerdSocket is the CRI socket of the engine's own containerd.
 func (p Paths) ContainerdSocket() string { return filepath.Join(p.run(), "containerd.sock") }
 

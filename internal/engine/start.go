@@ -46,6 +46,10 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := first.Wait(); err != nil {
 		return err
 	}
+	if err := replaceKeeper(ctx, e.paths); err != nil {
+		return err
+	}
+	e.node.run("fence", func(ctx context.Context) error { return runFence(ctx, e.config, e.paths) })
 	if err := e.startKubelet(); err != nil {
 		return err
 	}
@@ -186,6 +190,7 @@ func (e *Engine) startNode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	waitForLease(ctx, e.paths)
 	close(e.lifeline.open)
 	e.node.run("proxy", func(ctx context.Context) error { return runProxy(ctx, e.config, e.paths) })
 	e.node.run("pod routes", func(ctx context.Context) error { return runPodRoutes(ctx, e.config, e.paths, e.network) })
@@ -213,6 +218,7 @@ func (e *Engine) startControllers(ctx context.Context) error {
 	}
 	e.controllers.run("StatefulSet controller", func(ctx context.Context) error { return runPetSets(ctx, e.paths) })
 	e.controllers.run("snapshot controller", func(ctx context.Context) error { return runVolumeSnapshots(ctx, e.access, e.paths) })
+	e.controllers.run("judge", func(ctx context.Context) error { return runJudge(ctx, e.paths) })
 	e.controllers.run("machines", func(ctx context.Context) error { return runMachines(ctx, e.paths) })
 	return nil
 }

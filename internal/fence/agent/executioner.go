@@ -21,6 +21,8 @@ const (
 // kernel.
 type Executioner struct {
 	Memory *Memory
+	// Dir says when it begins: a machine that never had a lease is not its business.
+	Dir Dir
 	// Stop stops all pets; see halt.Pods.
 	Stop func(context.Context) error
 }
@@ -28,12 +30,22 @@ type Executioner struct {
 // Run works until ctx ends. The pets do not: whoever ends an executioner starts
 // another.
 func (e Executioner) Run(ctx context.Context) error {
+	lock, err := e.Dir.lockExecutioner()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	alarm, err := newAlarm()
 	if err != nil {
 		return err
 	}
 	defer alarm.file.Close()
 	defer context.AfterFunc(ctx, alarm.interrupt)()
+	for !e.Dir.Armed() && ctx.Err() == nil {
+		if err := alarm.wait(now().Add(again)); err != nil {
+			return err
+		}
+	}
 	told := false
 	for ctx.Err() == nil {
 		deadline := e.Memory.Load()

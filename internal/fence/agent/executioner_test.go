@@ -48,9 +48,10 @@ func TestMemory(t *testing.T) {
 // Pets are stopped when the deadline is past and not before, for as long as it is; it
 // is then not prolonged by a keeper that has not noticed.
 func TestExecutioner(t *testing.T) {
-	m := openMemory(t, t.TempDir())
+	dir := Dir(t.TempDir())
+	m := openMemory(t, string(dir))
 	var stops atomic.Int64
-	e := Executioner{Memory: m, Stop: func(context.Context) error {
+	e := Executioner{Memory: m, Dir: dir, Stop: func(context.Context) error {
 		if !m.Executing() {
 			t.Error("pets are stopped, and nobody can know")
 		}
@@ -58,12 +59,22 @@ func TestExecutioner(t *testing.T) {
 		return nil
 	}}
 	ctx, end := context.WithCancel(t.Context())
-	ended := make(chan error)
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	for dir.ExecutionerRuns(ctx) != nil {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(3 * again)
+	if stops.Load() != 0 {
+		t.Error("pets are stopped on a machine that never had a lease")
+	}
 	deadline := fence.Deadline{Boot: m.boot, Epoch: 1, Until: now().Add(300 * time.Millisecond)}
 	if !m.Swap(m.Load(), deadline) {
 		t.Fatal("refused")
 	}
-	go func() { ended <- e.Run(ctx) }()
+	if err := dir.arm(); err != nil {
+		t.Fatal(err)
+	}
 	prolonged := deadline
 	prolonged.Until = prolonged.Until.Add(300 * time.Millisecond)
 	if !m.Swap(m.Load(), prolonged) {

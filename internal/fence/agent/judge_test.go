@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
@@ -23,8 +24,12 @@ import (
 )
 
 // startJudges runs as many, of which the first leads.
-func startJudges(t *testing.T, client kubernetes.Interface, signer authority, count int) {
+func startJudges(t *testing.T, access *rest.Config, signer authority, count int) {
 	t.Helper()
+	client, err := kubernetes.NewForConfig(asJudge(t, access))
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, end := context.WithCancel(context.Background())
 	var group sync.WaitGroup
 	t.Cleanup(func() { end(); group.Wait() })
@@ -72,9 +77,10 @@ func bind(t *testing.T, client kubernetes.Interface, node, name string, labels m
 // A node that is cut off loses its pets, and not before they stand still; what is no
 // pet stays. It gets nothing back, and new ones when it is back.
 func TestFailOver(t *testing.T) {
-	members, signer := startMembers(t, apiserver.Start(t))
+	access := apiserver.Start(t, enforceRights)
+	members, signer := startMembers(t, access)
 	client, lost := members[0].client, members[2]
-	startJudges(t, client, signer, 2)
+	startJudges(t, access, signer, 2)
 	leases := Leases{Client: client, Terms: quickTerms()}
 	for _, m := range members {
 		eventually(t, m.name+" runs its pet and knows all members", func() bool {

@@ -26,6 +26,8 @@ type Keeper struct {
 	Pods Pods
 	// Alive tells whether kubelet works.
 	Alive func(context.Context) bool
+	// Executioner makes sure that the executioner runs.
+	Executioner func(context.Context) error
 
 	core   *fence.Keeper
 	events chan event
@@ -64,6 +66,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer cancel()
 	k.repeat(ctx, k.Terms.Renew/2, k.lookAtEngine)
 	k.repeat(ctx, k.Terms.Renew, k.lookAtMembers)
+	k.repeat(ctx, k.Terms.Renew/4, k.lookAtExecutioner())
 
 	ticks := time.NewTicker(k.Terms.Renew / 8)
 	defer ticks.Stop()
@@ -112,6 +115,21 @@ func (k *Keeper) lookAtEngine(ctx context.Context) {
 	defer cancel()
 	if seen := now(); k.Alive(limited) {
 		k.tell(ctx, func(fence.Instant) []fence.Action { k.core.EngineSeen(seen); return nil })
+	}
+}
+
+// lookAtExecutioner tells when the executioner does not come back at once.
+func (k *Keeper) lookAtExecutioner() func(context.Context) {
+	failures := 0
+	return func(ctx context.Context) {
+		err := k.Executioner(ctx)
+		if err == nil || ctx.Err() != nil {
+			failures = 0
+			return
+		}
+		if failures++; failures == 4 {
+			klog.FromContext(ctx).Error(err, "The executioner does not run: if the keeper ended too, nobody would stop the pets")
+		}
 	}
 }
 

@@ -87,6 +87,7 @@ type member struct {
 	name, host string
 	client     kubernetes.Interface
 	words      *Words
+	dir        Dir
 	memory     *Memory
 	// noAPI and noPeers are cut links; engine says that kubelet works.
 	noAPI, noPeers, engine atomic.Bool
@@ -151,7 +152,11 @@ func startMembers(t *testing.T, access *rest.Config) (members []*member, signer 
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		m := &member{name: fmt.Sprint("node-", i), host: fmt.Sprint("127.0.7.", i+1), words: NewWords(), memory: openMemory(t, t.TempDir())}
+		m := &member{name: fmt.Sprint("node-", i), host: fmt.Sprint("127.0.7.", i+1), words: NewWords(), dir: Dir(t.TempDir())}
+		m.memory = openMemory(t, string(m.dir))
+		if err := m.dir.arm(); err != nil {
+			t.Fatal(err)
+		}
 		m.engine.Store(true)
 		_, err := admin.CoreV1().Nodes().Create(t.Context(), &core.Node{
 			ObjectMeta: meta.ObjectMeta{Name: m.name},
@@ -174,12 +179,13 @@ func startMembers(t *testing.T, access *rest.Config) (members []*member, signer 
 		config := signer.tls(t, nodeUser+m.name, net.ParseIP(m.host))
 		keeper := &Keeper{
 			Terms: quickTerms(), Node: m.name, Machine: "machine of " + m.name, Memory: m.memory, Words: m.words, Pods: m,
-			Leases: Leases{Client: m.client, Terms: quickTerms()},
-			Asker:  Asker{Client: &http.Client{Transport: cuttable(&m.noPeers, &http.Transport{TLSClientConfig: config.Clone()})}},
-			Alive:  func(context.Context) bool { return m.engine.Load() },
+			Leases:      Leases{Client: m.client, Terms: quickTerms()},
+			Asker:       Asker{Client: &http.Client{Transport: cuttable(&m.noPeers, &http.Transport{TLSClientConfig: config.Clone()})}},
+			Alive:       func(context.Context) bool { return m.engine.Load() },
+			Executioner: m.dir.ExecutionerRuns,
 		}
 		for _, part := range []func(context.Context) error{
-			keeper.Run, Executioner{Memory: m.memory, Stop: m.Stop}.Run,
+			keeper.Run, Executioner{Memory: m.memory, Dir: m.dir, Stop: m.Stop}.Run,
 			func(ctx context.Context) error {
 				return m.words.Serve(ctx, net.JoinHostPort(m.host, strconv.Itoa(Port)), config)
 			},

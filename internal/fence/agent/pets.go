@@ -37,6 +37,12 @@ func (s Spared) read() (map[string]bool, error) {
 	return spared, err
 }
 
+// written: it has been told at least once which pods are no pets.
+func (s Spared) written() bool {
+	_, err := os.Stat(s.Path)
+	return err == nil
+}
+
 func (s Spared) write(uids []string) error {
 	slices.Sort(uids)
 	if err := os.WriteFile(s.Path+".tmp", []byte(strings.Join(uids, "\n")+"\n"), 0o600); err != nil {
@@ -120,7 +126,7 @@ func (p Pets) Watch(ctx context.Context) error {
 	factory := informers.NewSharedInformerFactoryWithOptions(p.Client, 0, informers.WithTweakListOptions(func(o *meta.ListOptions) { o.FieldSelector = p.selector() }))
 	informer := factory.Core().V1().Pods().Informer()
 	var mutex sync.Mutex
-	last := ""
+	last := "nothing is written yet"
 	write := func() {
 		if !informer.HasSynced() {
 			return // it does not know all of them

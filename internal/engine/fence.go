@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/klog/v2"
+
+	"github.com/mainstay-io/mainstay/internal/fence/agent"
+	"github.com/mainstay-io/mainstay/internal/fence/halt"
+)
+
+// The fence's part of a node are two processes that outlive the engine: the keeper,
+// which the engine starts, and the executioner, which the keeper starts. A cluster of
+// one machine needs neither.
+
+func (p Paths) fence() agent.Dir { return agent.Dir(filepath.Join(p.DataDir, "fence")) }
+
+// haltable are the pods of this data directory's kubelet.
+func haltable(dataDir string) halt.Pods {
+	return halt.Of("/sys/fs/cgroup", filepath.Join("/", Instance(dataDir), "kubepods"))
+}
+
+// fenceProcess is one that this very program runs as, by a hidden command.
+func fenceProcess(paths Paths, command string, arguments ...string) daemon {
+	logFile := "--log-file=" + paths.logOf(command)
+	own := []string{"mainstay", "--data-dir", paths.DataDir, command, logFile}
+	return daemon{
+		name: "the " + command, program: "/proc/self/exe", arguments: append(own, arguments...),
+		mark: logFile, pidFile: filepath.Join(paths.run(), command+".pid"), logFile: paths.logOf(command + ".stderr"),
+		cgroup: Instance(paths.DataDir) + "/fence",
+	}
+}
+
+func keeperProcess(config Config, paths Paths) daemon {
+	return fenceProcess(paths, KeeperCommand, "--node-name="+config.NodeName, "--node-ip="+config.NodeIP.String())
+}
+
+func executionerProcess(paths Paths) daemon { return fenceProcess(paths, ExecutionerCommand) }
+
+// The hidden commands.
+const (
+	KeeperCommand      = "keeper"
+	ExecutionerCommand = "executioner"
+)
+
+// runFence keeps this machine's keeper running until ctx ends. The keeper goes on then.
+func runFence(ctx context.Context, config Config, paths Paths) error {
+	if err := waitForCompany(ctx, config, paths); err != nil {
+		return err
+	}
+	keeper := keeperProcess(config, paths)
+	for {
+		if err := keeper.waitExit(ctx, 100*time.Millisecond); err != nil {
+			return nil // ctx ended
+		}
+		klog.Info("Starting the keeper of this node's lease")
+		if err := keeper.launch(ctx); err != nil {
+			klog.Error(err, "The keeper does not start; trying again")
+			time.Sleep(tryAgain)
+		}
+	}
+}
+
+// waitForCompany returns when this machine is one of several, or was.
+func waitForCompany(ctx context.Context, config Config, paths Paths) error {
+	if config.Joined() || paths.fence().Armed() {
+		return ctx.Err()
+	}
+	client, err := clientOf(paths, "machines")
+	if err != nil {
+		return err
+	}
+	return waitForMachines(ctx, client)
+}
+
+// waitForMachines returns when the cluster has more than one machine.
+func waitForMachines(ctx context.Context, client kubernetes.Interface) error {
+	found, stop := context.WithCancel(ctx)
+	defer stop()
+	err := followNodes(found, client, func(_ context.Context, nodes []*corev1.Node) error {
+		if len(nodes) > 1 {
+			stop()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// replaceKeeper ends a keeper that an engine before has started, so that this one's
+// version takes over. No pet notices.
+func replaceKeeper(ctx context.Context, paths Paths) error {
+	return fenceProcess(paths, KeeperCommand).stop(ctx, unix.SIGKILL)
+}
+
+// ensureExecutioner starts the executioner if none runs, or one of another version does.
+func ensureExecutioner(ctx context.Context, paths Paths) error {
+	process := executionerProcess(paths)
+	if pid := process.running(); pid != 0 {
+		if sameProgram(pid) {
+			return paths.fence().ExecutionerRuns(ctx)
+		}
+		if err := process.stop(ctx, unix.SIGKILL); err != nil {
+			return err
+		}
+	}
+	return process.launch(ctx)
+}
+
+// sameProgram tells whether a process runs what this one runs.
+func sameProgram(pid int) bool {
+	own, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
+	return err == nil && os.SameFile(own, other)
+}
+
+// waitForLease gives a node that may run no pet without its lease a moment to get it,
+// before kubelet starts them: else they would be started, and stopped at once.
+func waitForLease(ctx context.Context, paths Paths) {
+	if !paths.fence().Armed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := agent.Wait(ctx, paths.fence()); err != nil {
+		klog.Error(err, "Pets wait")
+	}
+}
+
+// endFence ends both processes. All pods have been stopped: the lease may run out.
+// What was frozen is allowed, so that it can be removed.
+func endFence(ctx context.Context, paths Paths) error {
+	for _, command := range []string{KeeperCommand, ExecutionerCommand} {
+		if err := fenceProcess(paths, command).stop(ctx, syscall.SIGKILL); err != nil {
+			return err
+		}
+	}
+	pods := haltable(paths.DataDir)
+	groups, err := pods.List()
+	if err != nil {
+		return err
+	}
+	for uid := range groups {
+		if err := pods.Allow(uid); err != nil {
+			return err
+		}
+	}
+	return nil
+}

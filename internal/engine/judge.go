@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/record"
+	certutil "k8s.io/client-go/util/cert"
+
+	"github.com/mainstay-io/mainstay/internal/fence"
+	"github.com/mainstay-io/mainstay/internal/fence/agent"
+)
+
+// runJudge declares lost nodes fenced, once there are several, until ctx ends.
+func runJudge(ctx context.Context, paths Paths) error {
+	client, err := clientOf(paths, "judge")
+	if err != nil {
+		return err
+	}
+	authorities, err := certutil.NewPool(paths.pkiFile("ca.crt"))
+	if err != nil {
+		return err
+	}
+	own, err := readCertificate(paths, "judge")
+	if err != nil {
+		return err
+	}
+	watching, err := clientOf(paths, "machines")
+	if err != nil {
+		return err
+	}
+	if err := waitForMachines(ctx, watching); err != nil {
+		return err
+	}
+	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	defer broadcaster.Shutdown()
+	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	judge := agent.Judge{
+		Terms: fence.DefaultTerms(), Client: client, Leads: func() bool { return true },
+		Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(&tls.Config{
+			MinVersion: tls.VersionTLS13, RootCAs: authorities, Certificates: []tls.Certificate{*own},
+		}, fence.DefaultTerms())}},
+		Events: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "mainstay-judge"}),
+	}
+	return judge.Run(ctx)
+}
+
+// forgetLeases removes the leases of nodes that were taken out of the cluster, once
+// they are fenced: until then their machines may still run pets.
+func forgetLeases(client kubernetes.Interface) func(context.Context, []*corev1.Node) error {
+	return func(ctx context.Context, nodes []*corev1.Node) error {
+		leases, err := client.CoordinationV1().Leases(agent.Namespace).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+		if err != nil {
+			return err
+		}
+		var failed []error
+		for _, lease := range leases.Items {
+			fenced := lease.Annotations[fence.StateAnnotation] == string(fence.Fenced)
+			if !fenced || slices.ContainsFunc(nodes, func(n *corev1.Node) bool { return n.Name == lease.Name }) {
+				continue
+			}
+			err := client.CoordinationV1().Leases(agent.Namespace).Delete(ctx, lease.Name, fence.DeleteOptions(&lease))
+			if err != nil && !apierrors.IsNotFound(err) {
+				failed = append(failed, err)
+			}
+		}
+		return errors.Join(failed...)
+	}
+}

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/client-go/kubernetes"
+	certutil "k8s.io/client-go/util/cert"
+
+	"github.com/mainstay-io/mainstay/internal/fence"
+	"github.com/mainstay-io/mainstay/internal/fence/agent"
+)
+
+// keeperUser is the name under which the API server knows a node's keeper.
+func keeperUser(nodeName string) string { return "mainstay:keeper:" + nodeName }
+
+// keepersGroup is that of all keepers.
+const keepersGroup = "mainstay:keepers"
+
+// RunKeeper keeps the lease of this machine's node until ctx ends.
+func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) error {
+	paths, terms := Paths{DataDir: dataDir}, fence.DefaultTerms()
+	keeper, err := impatientClient(paths, "keeper", terms)
+	if err != nil {
+		return err
+	}
+	node, err := impatientClient(paths, "kubelet", terms)
+	if err != nil {
+		return err
+	}
+	machine, err := paths.fence().Machine()
+	if err != nil {
+		return err
+	}
+	server, client, err := memberTLS(paths, nodeName)
+	if err != nil {
+		return err
+	}
+	return agent.Node{
+		Terms: terms, Name: nodeName, Machine: machine, Address: nodeIP, Dir: paths.fence(),
+		Leases: agent.Leases{Client: keeper, Terms: terms},
+		Pets:   agent.Pets{Client: node, Node: nodeName, Halt: haltable(dataDir), Spared: paths.fence().Spared()},
+		Server: server, Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(client, terms)}},
+		Alive:       func(ctx context.Context) bool { return engineLives(ctx, paths) },
+		Executioner: func(ctx context.Context) error { return ensureExecutioner(ctx, paths) },
+	}.Run(ctx)
+}
+
+// RunExecutioner stops the pets of this machine whenever their deadline is past, until
+// ctx ends.
+func RunExecutioner(ctx context.Context, dataDir string) error {
+	dir := Paths{DataDir: dataDir}.fence()
+	memory, err := agent.OpenMemory(string(dir))
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
+	pods := haltable(dataDir)
+	return agent.Executioner{Memory: memory, Dir: dir, Stop: func(ctx context.Context) error {
+		return agent.StopPets(ctx, pods, dir.Spared())
+	}}.Run(ctx)
+}
+
+// engineLives: an engine runs, also one that starts or stops; or its pods are being
+// stopped in order without it.
+func engineLives(ctx context.Context, paths Paths) bool {
+	if _, err := NewControl(paths.DataDir).State(ctx); err == nil {
+		return true
+	}
+	return cleaning(paths)
+}
+
+// impatientClient is one whose connections end when the network is lost, so that a
+// new one is tried as soon as it is back.
+func impatientClient(paths Paths, who string, terms fence.Terms) (kubernetes.Interface, error) {
+	access, err := accessOf(paths, who)
+	if err != nil {
+		return nil, err
+	}
+	access.Dial = impatientDial(terms)
+	return kubernetes.NewForConfig(access)
+}
+
+func impatientTransport(config *tls.Config, terms fence.Terms) *http.Transport {
+	return &http.Transport{TLSClientConfig: config, DialContext: impatientDial(terms), IdleConnTimeout: time.Minute}
+}
+
+// impatientDial makes connections that end when what was sent is not acknowledged
+// (TCP_USER_TIMEOUT, tcp(7)).
+func impatientDial(terms fence.Terms) func(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: terms.Renew, Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) {
+			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int((2 * terms.Renew).Milliseconds()))
+		})
+		return errors.Join(err, failed)
+	}}
+	return dialer.DialContext
+}
+
+// memberTLS is how the members of the fence speak with each other: by the
+// certificates that their kubelets have. Those are read again for each connection,
+// since they are renewed.
+func memberTLS(paths Paths, nodeName string) (server, client *tls.Config, err error) {
+	authorities, err := certutil.NewPool(paths.pkiFile("ca.crt"))
+	if err != nil {
+		return nil, nil, err
+	}
+	server = &tls.Config{
+		MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authorities,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return readCertificate(paths, "kubelet-server") },
+	}
+	client = &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: authorities,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return readCertificate(paths, "kubelet") },
+	}
+	return server, client, nil
+}
+
+// readCertificate reads a part's certificate: of a server, or of a machine that has joined.
+func readCertificate(paths Paths, name string) (*tls.Certificate, error) {
+	cert, key := paths.pkiFile(name+".crt"), paths.pkiFile(name+".key")
+	joined := paths.pkiFile(name + "-current.pem")
+	if _, err := os.Stat(joined); err == nil {
+		cert, key = joined, joined
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	return &pair, err
+}
