@@ -117,7 +117,7 @@ func (j *Judge) again(now Instant) time.Duration {
 	for _, s := range j.nodes {
 		silent := now.Sub(s.since)
 		if s.lease.State == Open && silent >= j.terms.Close-j.terms.Blind/2 || s.lease.State != Open && silent < j.terms.Wait {
-			return j.terms.Blind / 20
+			return j.terms.Blind / 10
 		}
 	}
 	return j.terms.Blind / 4
