@@ -43,7 +43,9 @@ func (r *round) claimsOf(p pet) iter.Seq2[*corev1.PersistentVolumeClaim, *corev1
 func (r *round) createMissingClaims(p pet, why string) {
 	for template, claim := range r.claimsOf(p) {
 		if claim == nil {
-			r.act(Action{Verb: CreateClaim, Ordinal: p.ordinal, Claim: r.Set.newClaim(template, p), Reason: why})
+			made := r.Set.newClaim(template, p)
+			r.noteReplaced(made)
+			r.act(Action{Verb: CreateClaim, Ordinal: p.ordinal, Claim: made, Reason: why})
 		}
 	}
 }

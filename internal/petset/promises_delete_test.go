@@ -41,6 +41,8 @@ func (r *round) mayDelete(a Action, plan Plan, scaledIn, updated *int) error {
 		return errors.Join(r.mayScaleIn(a, *scaledIn), r.hasDrained(a), r.claimIsMarked(a, plan))
 	case !r.Set.Contains(a.Ordinal):
 		return fmt.Errorf("it is scaled away too early")
+	case a.Stage == StageClaims:
+		return errors.Join(r.mayMakeRoom(a), r.claimStays(a, plan))
 	case a.Stage == StageUpdate:
 		*updated++
 		return errors.Join(r.mayUpdate(a, plan, *updated), r.cannotBeChanged(a), r.claimStays(a, plan))

@@ -98,6 +98,7 @@ func (r *reconciler) step(ctx context.Context, set client.Object, value petset.S
 		DrainFailures:  r.drains.failuresOf(pods),
 		Now:            time.Now(),
 	}
+	r.observeVolumes(&observation)
 	if len(pods) == 0 {
 		if observation.Unready, err = r.kind.unready(ctx, set); err != nil {
 			return reconcile.Result{}, err
