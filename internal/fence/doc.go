@@ -55,7 +55,8 @@
 //     members refuse that no majority can vouch, and what they vouched for before has
 //     surely run out.
 //  9. First Fenced is committed; only then are pods deleted, each as it was read
-//     before the lease was read as Fenced (UID and resourceVersion).
+//     before the lease was read as Fenced (UID and resourceVersion). A pod may ask that
+//     its node be fenced for some time first; the judge that acts must have seen that.
 //  10. The keeper's own death ends in the pets' death: a second process stops them
 //     at the Deadline, for as long as it is past.
 //  11. When more than half of the nodes seem lost, nobody is closed or fenced. Half is

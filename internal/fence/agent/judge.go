@@ -120,15 +120,15 @@ func (j *Judge) tell(ctx context.Context, before map[string]fence.Lease, verdict
 		if was, known := before[node]; known {
 			j.story.lease(was, lease)
 		}
+		if lease.State == fence.Fenced {
+			continue // it is marked before anything is taken from it
+		}
 		wanted := marks{}
 		if verdict.TooMany {
 			wanted.held = verdict.Held[node]
 		}
-		if lease.State == fence.Fenced {
-			wanted.fenced = reasonOf(lease)
-		}
-		if err := j.mark(ctx, node, wanted); err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "A node does not show what became of its lease; trying again")
+		if err := j.mark(ctx, node, wanted); err != nil {
+			klog.FromContext(ctx).V(2).Info("A node does not show what became of its lease; trying again", "reason", err.Error())
 		}
 	}
 	for node, why := range verdict.Held {
