@@ -71,7 +71,8 @@ func (r *round) keepPet(p pet) (waitFor string) {
 		return fmt.Sprintf("its pod ended (%s) and is being removed", p.pod.Status.Phase)
 
 	// 2. A pet without a pod gets one, but not on a claim that is on its way
-	// out, and the set's first pet not before what it depends on is ready.
+	// out, or whose volume is lost, and the set's first pet not before what it
+	// depends on is ready.
 	case p.pod == nil && r.turn[p.ordinal]:
 		return "it " + r.lossStory(p)
 	case p.pod == nil && r.unusableClaim(p) != "":

@@ -19,7 +19,7 @@ import (
 //  2. When the time is over, and it is the pet's turn, its pod goes, which finds no node.
 //  3. The volume is marked, and is kept whatever becomes of its claim.
 //  4. The claim goes. From here there is no way back.
-//  5. Rules 2 of keep.go make the claim as from its template, and note what it replaces.
+//  5. Rule 2 of keep.go makes the claim as from its template, and notes what it replaces.
 //
 //  6. The note goes when the pet is available.
 //
@@ -206,6 +206,9 @@ func (r *round) noteReplaced(claim *corev1.PersistentVolumeClaim) {
 // lossStory finishes the sentence "the pet …" when it waits for its lost volume, or
 // for another. Empty when it does not.
 func (r *round) lossStory(p pet) string {
+	if !r.Set.VolumeLoss.Recreate {
+		return "" // of all others it is not known
+	}
 	for _, claim := range r.claimsOf(p) {
 		left, lost := r.untilLoss(claim)
 		if !lost {

@@ -22,11 +22,11 @@ func addVolumeIndexer(volumes toolscache.SharedIndexInformer) error {
 	}})
 }
 
-// observeVolumes adds the volumes that a decision may need to know, which are few for
-// most sets, and all nodes if there are any.
-func (r *reconciler) observeVolumes(o *petset.Observation) {
+// observeVolumes adds the volumes of these claims that a decision may need to know, which
+// are none for most sets, and all nodes if there are any.
+func (r *reconciler) observeVolumes(o *petset.Observation, claims []string) {
 	o.Volumes = map[string]*corev1.PersistentVolume{}
-	for _, name := range o.Set.ClaimsToObserve(o.Pods) {
+	for _, name := range claims {
 		claim := o.Claims[name]
 		switch {
 		case claim == nil:
