@@ -206,8 +206,8 @@ func (r *round) noteReplaced(claim *corev1.PersistentVolumeClaim) {
 // lossStory finishes the sentence "the pet …" when it waits for its lost volume, or
 // for another. Empty when it does not.
 func (r *round) lossStory(p pet) string {
-	if !r.Set.VolumeLoss.Recreate {
-		return "" // of all others it is not known
+	if !r.Set.VolumeLoss.Recreate || p.ready {
+		return "" // it is not known, or a claim that its pod does not use
 	}
 	for _, claim := range r.claimsOf(p) {
 		left, lost := r.untilLoss(claim)
