@@ -77,11 +77,11 @@ func (s Set) formerClaims(p pet) (names []string) {
 	return names
 }
 
-// lostClaim is a claim that the pet's pod mounts, that is not there, and that no
-// template would make again.
+// lostClaim is a claim that the pet's pod mounts, that is not there or is lost with its
+// volume, and that no template would make again.
 func (r *round) lostClaim(p pet) string {
 	for _, name := range r.Set.formerClaims(p) {
-		if r.Claims[name] == nil {
+		if _, lost := r.untilLoss(r.Claims[name]); r.Claims[name] == nil || lost && p.homeless() {
 			return name
 		}
 	}

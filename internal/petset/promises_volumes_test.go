@@ -12,9 +12,22 @@ import (
 
 // The promises about volumes that are lost with their nodes.
 
-// mayReplace says whether the claim may be replaced: only if the set says so, and when
+// mayReplaceClaim says whether the claim may be replaced: only if the set says so, and when
 // its volume has been lost for as long as that says.
 func (r *round) mayReplaceClaim(claim *corev1.PersistentVolumeClaim) error {
+	if err := r.isLost(claim); err != nil {
+		return err
+	}
+	since, err := time.Parse(time.RFC3339, claim.Annotations[v1alpha1.LostSinceAnnotation])
+	if err != nil || r.Now.Before(since.Add(r.Set.VolumeLoss.After)) {
+		return fmt.Errorf("its volume is lost since %v only, %w", since, err)
+	}
+	return nil
+}
+
+// isLost says whether the claim's volume is of a node that is lost, and the set does not
+// wait for that.
+func (r *round) isLost(claim *corev1.PersistentVolumeClaim) error {
 	if !r.Set.VolumeLoss.Recreate {
 		return fmt.Errorf("the set waits for lost volumes")
 	}
@@ -26,10 +39,6 @@ func (r *round) mayReplaceClaim(claim *corev1.PersistentVolumeClaim) error {
 	alive := func(n *corev1.Node) bool { return n.Name == home && len(n.Spec.Taints) == 0 }
 	if slices.ContainsFunc(r.Nodes, alive) {
 		return fmt.Errorf("its node is not lost")
-	}
-	since, err := time.Parse(time.RFC3339, claim.Annotations[v1alpha1.LostSinceAnnotation])
-	if err != nil || r.Now.Before(since.Add(r.Set.VolumeLoss.After)) {
-		return fmt.Errorf("its volume is lost since %v only, %w", since, err)
 	}
 	return nil
 }
