@@ -169,7 +169,7 @@ func TestFailOver(t *testing.T) {
 	eventually(t, "the node takes part again", func() bool { return lost.running() && !tainted() })
 	wantCondition(t, client, lost.name, v1alpha1.NodeFenced, core.ConditionFalse, "")
 	wantTold(t, client, []string{
-		"LeaseLost Node/node-2: node node-2 has not renewed for", "Fenced Node/node-2: node node-2: its lease ran out, and 2 of 3 members refuse it",
+		"LeaseLost Node/node-2: it has not renewed for", "Fenced Node/node-2: its lease ran out, and 2 of 3 members refuse it",
 		"FailedOver Pod/db-0: node node-2 is fenced", "FailedOver StatefulSet/db-0-set: pod db-0 is started on another node",
 		"VolumeReleased PersistentVolumeClaim/db-0: its volume is detached from node node-2", "Recovered Pod/db-0: Ready on node node-0",
 		"LeaseAcquired Node/node-2: node node-2 takes part again",
