@@ -138,7 +138,7 @@ func (m *member) running() bool {
 // starve a keeper for a second, and its pets are then rightly stopped.
 func quickTerms() fence.Terms {
 	const ms = time.Millisecond
-	return fence.Terms{Term: 1800 * ms, Renew: 400 * ms, Stop: 150 * ms, Drift: 0.01, Wait: 2050 * ms, Engine: 2500 * ms, Blind: 500 * ms}
+	return fence.Terms{Term: 1800 * ms, Renew: 400 * ms, Stop: 150 * ms, Drift: 0.01, Close: 1200 * ms, Wait: 2050 * ms, Engine: 2500 * ms, Blind: 500 * ms}
 }
 
 // startMembers runs the keepers, the members and the executioners of three nodes.
