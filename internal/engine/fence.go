@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 
@@ -106,15 +107,20 @@ func replaceKeeper(ctx context.Context, paths Paths) error {
 // ensureExecutioner starts the executioner if none runs, or one of another version does.
 func ensureExecutioner(ctx context.Context, paths Paths) error {
 	process := executionerProcess(paths)
-	if pid := process.running(); pid != 0 {
-		if sameProgram(pid) {
-			return paths.fence().ExecutionerRuns(ctx)
-		}
+	if pid := process.running(); pid != 0 && !sameProgram(pid) {
 		if err := process.stop(ctx, unix.SIGKILL); err != nil {
 			return err
 		}
 	}
-	return process.launch(ctx)
+	if process.running() == 0 {
+		if err := process.launch(ctx); err != nil {
+			return err
+		}
+	}
+	// It has begun, but may not be at work yet.
+	return wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 2*time.Second, true, func(ctx context.Context) (bool, error) {
+		return paths.fence().ExecutionerRuns(ctx) == nil, nil
+	})
 }
 
 // sameProgram tells whether a process runs what this one runs.

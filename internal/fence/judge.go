@@ -24,8 +24,10 @@ type Judge struct {
 // sighting is what a judge knows of a node.
 type sighting struct {
 	lease Lease
-	// since: the lease was seen in this version no later.
-	since Instant
+	// since: the lease was seen in this version no later, and first in this state and
+	// epoch. Only since is set anew when the judge was blind: an epoch that is Fenced at
+	// two moments was so between them.
+	since, first Instant
 	// refused: when what a member vouched for has surely run out.
 	refused map[string]Instant
 	asked   Instant
@@ -36,6 +38,8 @@ type Verdict struct {
 	Actions []Action
 	// Held are the nodes that would be closed or fenced, and why they are not.
 	Held map[string]string
+	// TooMany: all of Held are held by rule 11.
+	TooMany bool
 }
 
 // NewJudge knows nothing; see rule 7.
@@ -57,7 +61,7 @@ func (j *Judge) see(now Instant, lease Lease, wasBlind bool) {
 	s := j.nodes[lease.Node]
 	switch {
 	case s == nil || s.lease.Subject() != lease.Subject() || s.lease.State != lease.State || s.lease.Epoch != lease.Epoch:
-		j.nodes[lease.Node] = &sighting{lease: lease, since: now, refused: map[string]Instant{}, asked: now - Instant(j.terms.Renew)}
+		j.nodes[lease.Node] = &sighting{lease: lease, since: now, first: now, refused: map[string]Instant{}, asked: now - Instant(j.terms.Renew)}
 	case s.lease.Version != lease.Version:
 		s.lease, s.since = lease, now
 	case wasBlind:
@@ -88,11 +92,12 @@ func (j *Judge) Decide(now Instant) Verdict {
 		return v
 	}
 	held := j.tooMany(now)
+	v.TooMany = held != ""
 	for _, name := range slices.Sorted(maps.Keys(j.nodes)) {
 		s := j.nodes[name]
 		switch {
 		case s.lease.State == Fenced:
-			v.Actions = append(v.Actions, Action{Verb: FailOver, Lease: s.lease, Reason: fmt.Sprintf("node %s is fenced, epoch %d", name, s.lease.Epoch)})
+			v.Actions = append(v.Actions, Action{Verb: FailOver, Lease: s.lease, For: now.Sub(s.first), Reason: fmt.Sprintf("node %s is fenced, epoch %d", name, s.lease.Epoch)})
 		case s.lease.State == Open && now.Sub(s.since) < j.terms.Wait:
 		case held != "":
 			v.Held[name] = held
@@ -130,7 +135,7 @@ func (j *Judge) fence(now Instant, s *sighting, v *Verdict) {
 }
 
 func write(lease Lease, state State, epoch int32, reason string) Action {
-	lease.State, lease.Epoch = state, epoch
+	lease.State, lease.Epoch, lease.Reason = state, epoch, reason
 	return Action{Verb: WriteLease, Lease: lease, Reason: reason}
 }
 

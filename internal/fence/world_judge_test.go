@@ -66,14 +66,14 @@ func (j *judgeProcess) decide() {
 			if j.w.broken == "ORDER" {
 				fenced := action.Lease
 				fenced.State = Fenced
-				j.takeAway(fenced.Node, func() Lease { return fenced })
+				j.takeAway(Action{Lease: fenced}, func() Lease { return fenced })
 			}
 			j.w.say("%s: %s: %s", j.name, action.Lease.State, action.Reason)
 			ask(j.w, j.name, func() Answer { return j.w.api.write(action.Lease) }, func(Answer) { j.look() })
 		case AskRefusals:
 			j.askRefusals(action)
 		case FailOver:
-			j.takeAway(action.Lease.Node, func() Lease { return j.w.api.leases[action.Lease.Node] })
+			j.takeAway(action, func() Lease { return j.w.api.leases[action.Lease.Node] })
 		}
 	}
 }
@@ -102,11 +102,11 @@ func (j *judgeProcess) askRefusals(action Action) {
 }
 
 // takeAway reads pods, then the lease, then deletes.
-func (j *judgeProcess) takeAway(node string, readLease func() Lease) {
+func (j *judgeProcess) takeAway(order Action, readLease func() Lease) {
 	api := j.w.api
-	ask(j.w, j.name, func() []corev1.Pod { return api.podsOf(node) }, func(pods []corev1.Pod) {
+	ask(j.w, j.name, func() []corev1.Pod { return api.podsOf(order.Lease.Node) }, func(pods []corev1.Pod) {
 		ask(j.w, j.name, readLease, func(lease Lease) {
-			for _, pod := range Failover(lease, pods, nil).Pods {
+			for _, pod := range Failover(order, lease, pods, nil).Pods {
 				ask(j.w, j.name, func() bool { return api.delete(pod, DeleteOptions(&pod)) }, func(bool) {})
 			}
 		})
