@@ -36,7 +36,7 @@ const (
 	leadRenew    = 500 * time.Millisecond
 )
 
-// ErrDeposed: this server led, and may not any more. Upstream's controllers and its
+// ErrDeposed tells that this server led, and may not any more. Upstream's controllers and its
 // scheduler run once in a process, so the engine has to start again.
 var ErrDeposed = errors.New("this server does not lead any more: its engine starts again")
 

@@ -169,6 +169,8 @@ func listeners(config Config, server, etcd bool) []string {
 	addresses := []string{net.JoinHostPort(config.NodeIP.String(), strconv.Itoa(kubeletPort))}
 	if server {
 		addresses = append(addresses, net.JoinHostPort("", strconv.Itoa(APIPort)))
+	} else {
+		addresses = append(addresses, doorAddress)
 	}
 	if etcd {
 		addresses = append(addresses,

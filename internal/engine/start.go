@@ -46,7 +46,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := first.Wait(); err != nil {
 		return err
 	}
-	if err := replaceKeeper(ctx, e.paths); err != nil {
+	if err := replaceKeeper(ctx, e.config, e.paths); err != nil {
 		return err
 	}
 	e.node.run("fence", func(ctx context.Context) error { return runFence(ctx, e.config, e.paths) })
@@ -175,7 +175,7 @@ func (e *Engine) startNode(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("node %s has no range of pod addresses: %w", node.Name, err)
 	}
-	if err := markUnreported(ctx, e.client, node); err != nil {
+	if err := markUnreported(ctx, e.client, node.Name); err != nil {
 		return err
 	}
 	if err := markStopped(ctx, e.client, e.config, e.paths); err != nil {
