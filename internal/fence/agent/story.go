@@ -72,7 +72,6 @@ func (s story) held(node, why string) {
 
 // taken tells of a pod that was deleted, on it and on its owner.
 func (s story) taken(pod *core.Pod, why string) {
-	pod.APIVersion, pod.Kind = "v1", "Pod"
 	s.Eventf(pod, ofNode(pod.Spec.NodeName), core.EventTypeNormal, v1alpha1.EventFailedOver, "FailOver", "%s", why)
 	if owner := meta.GetControllerOf(pod); owner != nil {
 		set := &core.ObjectReference{APIVersion: owner.APIVersion, Kind: owner.Kind, Namespace: pod.Namespace, Name: owner.Name, UID: owner.UID}
