@@ -36,7 +36,7 @@ func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) err
 	if err != nil {
 		return err
 	}
-	server, client, err := memberTLS(paths, nodeName)
+	server, client, err := memberTLS(paths)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func impatientTransport(config *tls.Config, terms fence.Terms) *http.Transport {
 // memberTLS is how the members of the fence speak with each other: by the
 // certificates that their kubelets have. Those are read again for each connection,
 // since they are renewed.
-func memberTLS(paths Paths, nodeName string) (server, client *tls.Config, err error) {
+func memberTLS(paths Paths) (server, client *tls.Config, err error) {
 	authorities, err := certutil.NewPool(paths.pkiFile("ca.crt"))
 	if err != nil {
 		return nil, nil, err

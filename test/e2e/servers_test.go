@@ -61,6 +61,15 @@ func TestServers(t *testing.T) {
 	if table := first.Mainstay(t, "nodes"); strings.Count(table, "server") != 2 || strings.Count(table, "Ready") != 3 {
 		t.Errorf("nodes:\n%s", table)
 	}
+	for _, h := range []*hosts.Host{first, second} { // each by a metrics-server of its own
+		hosts.Eventually(t, 30*time.Second, func(context.Context) error {
+			output, err := h.Command("kubectl", "get", "--raw", "/apis/metrics.k8s.io/v1beta1").CombinedOutput()
+			if err != nil {
+				err = fmt.Errorf("%s knows no metrics: %w: %s", h.Name, err, output)
+			}
+			return err
+		})
+	}
 	t.Run("a join that was killed is repeated", func(t *testing.T) { tryHalfServer(t, second, serverToken) })
 	together(n.Hosts[:3], func(h *hosts.Host) { h.ImportBusybox(t) })
 	first.Apply(t, movableSet)
