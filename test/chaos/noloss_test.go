@@ -50,7 +50,7 @@ var disturbances = []disturbance{
 // it was, and nobody is fenced.
 func (c *cluster) tryDisturbances(t *testing.T) {
 	for _, d := range disturbances {
-		t.Run(d.name, func(t *testing.T) {
+		whole := t.Run(d.name, func(t *testing.T) {
 			before, h := c.pet(t, petPod)
 			c.waitMember(t, h)
 			must(t, os.Truncate(c.beats, 0)) // the pet appends
@@ -73,6 +73,9 @@ func (c *cluster) tryDisturbances(t *testing.T) {
 			}
 			c.client.check(t)
 		})
+		if !whole {
+			return // the cluster is not what it was
+		}
 	}
 }
 
