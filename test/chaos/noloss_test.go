@@ -67,7 +67,8 @@ func (c *cluster) tryDisturbances(t *testing.T) {
 			}
 			c.checkOneLife(t)
 			for _, e := range c.story.soFar() {
-				if e.step == fenced {
+				// The server has no pets; it gives its own node up while its engine is away.
+				if e.step == fenced && e.node != c.server.Name {
 					t.Errorf("%s was fenced", e.node)
 				}
 			}
