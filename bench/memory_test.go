@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,7 +22,7 @@ func measureMemory(b *testing.B, h *hosts.Host) []row {
 	b.Helper()
 	say("idle memory, in %s", idleFor)
 	time.Sleep(idleFor)
-	engine, containerd := memoryOf(b, enginePID(b, h)), memoryOf(b, containerdPID(b, h))
+	engine, containerd := memoryOf(b, h.EnginePID(b)), memoryOf(b, containerdPID(b, h))
 	line := func(measure, field string, limit goal) row {
 		return row{"idle engine, " + measure, megabytes, sample{engine[field]}, "containerd, the same", sample{containerd[field]}, true, limit}
 	}
@@ -61,15 +60,6 @@ func memoryOf(b *testing.B, pid int) map[string]float64 {
 		}
 	}
 	return sums
-}
-
-func enginePID(b *testing.B, h *hosts.Host) int {
-	b.Helper()
-	var status struct{ Engine struct{ Process int } }
-	if err := json.Unmarshal([]byte(h.Mainstay(b, "status", "-o", "json")), &status); err != nil {
-		b.Fatal(err)
-	}
-	return status.Engine.Process
 }
 
 func containerdPID(b *testing.B, h *hosts.Host) int {

@@ -32,7 +32,7 @@ func timeStraightPods(b *testing.B, h *hosts.Host, count int) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer freeze(b, enginePID(b, h))()
+	defer freeze(b, h.EnginePID(b))()
 	s := straight{h, runtime}
 	var sandboxes []string
 	begun := time.Now()

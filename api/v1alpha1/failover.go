@@ -5,5 +5,33 @@ package v1alpha1
 // the node has to know as much as those who take the pod from it.
 const FailoverLabel = "mainstay.dev/failover"
 
-// FailoverFenced is the value of FailoverLabel.
+// FailoverFenced is the value of FailoverLabel, and the policy of sets whose pods bear
+// it.
 const FailoverFenced = "Fenced"
+
+// FailoverManual is the policy of sets whose pods do not.
+const FailoverManual = "Manual"
+
+// Failover says what becomes of a pet when its node is lost. A pet has what the set
+// says when its pod is made: a change reaches it with its next pod, and restarts
+// nothing.
+type Failover struct {
+	// Fenced: as soon as it is sure that nothing of the pet runs on its node any
+	// more, and that the node can write no volume, the pet starts on another one,
+	// under its name and with its claims. Manual: its pod stays until somebody
+	// deletes it, or the node is back.
+	// +kubebuilder:default=Fenced
+	// +optional
+	Policy FailoverPolicy `json:"policy,omitempty"`
+	// How long a node must have been fenced before the pet is taken from it, in
+	// seconds. If the node is back before, the pet stays.
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	AfterSeconds int32 `json:"afterSeconds,omitempty"`
+}
+
+// FailoverPolicy says whether pets are started elsewhere when their node is lost.
+//
+// +kubebuilder:validation:Enum=Fenced;Manual
+type FailoverPolicy string

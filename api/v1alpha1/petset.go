@@ -84,8 +84,9 @@ type PetSetSpec struct {
 	// +optional
 	ServiceName string `json:"serviceName,omitempty"`
 	// OrderedReady: a pet starts when all before it are ready, and stops when all
-	// after it are gone. Parallel: nobody waits for anybody when the set is
-	// created or scaled. Updates are ordered with both.
+	// after it are gone. One that a fenced node has lost starts again at once.
+	// Parallel: nobody waits for anybody when the set is created or scaled. Updates
+	// are ordered with both.
 	// +kubebuilder:default=OrderedReady
 	// +kubebuilder:validation:Enum=OrderedReady;Parallel
 	// +optional
@@ -116,6 +117,9 @@ type PetSetSpec struct {
 	// What is done about pets that cannot become ready.
 	// +optional
 	Recovery *Recovery `json:"recovery,omitempty"`
+	// What becomes of a pet when its node is lost.
+	// +optional
+	Failover *Failover `json:"failover,omitempty"`
 	// Changes to the template for some ordinals. Of entries that name the same
 	// ordinal the first counts, alone. A change here is an update of the pets that
 	// it makes a difference to.

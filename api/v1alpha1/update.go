@@ -106,7 +106,3 @@ const (
 	BrokenRevisionReplace BrokenRevisionPolicy = "Replace"
 	BrokenRevisionWait    BrokenRevisionPolicy = "Wait"
 )
-
-// RecoveryAnnotation gives an apps/v1 StatefulSet the field
-// recovery.brokenRevision of a PetSet. Without it, it waits.
-const RecoveryAnnotation = "mainstay.dev/recovery"

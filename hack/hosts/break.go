@@ -48,11 +48,7 @@ func cut() *cobra.Command {
 	var oneWay bool
 	command := &cobra.Command{
 		Use: "cut FROM TO", Short: "Cut the way between two hosts, or a host and this machine", Args: cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, arguments []string) error {
-			n, err := opened()
-			if err != nil {
-				return err
-			}
+		RunE: inNetwork(func(n *network.Network, arguments []string) error {
 			from, errFrom := hostOrMachine(n, arguments[0])
 			to, errTo := hostOrMachine(n, arguments[1])
 			if err := errors.Join(errFrom, errTo); err != nil {
@@ -71,7 +67,7 @@ func cut() *cobra.Command {
 			}
 			show(n)
 			return nil
-		},
+		}),
 	}
 	command.Flags().BoolVar(&oneWay, "one-way", false, "what TO sends still reaches FROM")
 	return command
@@ -87,17 +83,13 @@ func hostOrMachine(n *network.Network, name string) (*network.Host, error) {
 func mend() *cobra.Command {
 	return &cobra.Command{
 		Use: "mend", Short: "Mend all ways that were cut", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			n, err := opened()
-			if err != nil {
-				return err
-			}
+		RunE: inNetwork(func(n *network.Network, _ []string) error {
 			if err := n.MendAll(); err != nil {
 				return err
 			}
 			fmt.Println("all ways are open")
 			return nil
-		},
+		}),
 	}
 }
 
@@ -149,15 +141,7 @@ func wire() *cobra.Command {
 	var loss float64
 	command := &cobra.Command{
 		Use: wireName + " HOST", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, arguments []string) error {
-			n, err := opened()
-			if err != nil {
-				return err
-			}
-			h, err := n.Host(arguments[0])
-			if err != nil {
-				return err
-			}
+		RunE: onHost(func(h *network.Host, _ []string) error {
 			wire, err := h.Slow(delay, loss)
 			if err != nil {
 				fmt.Println(err)
@@ -165,7 +149,7 @@ func wire() *cobra.Command {
 			}
 			fmt.Println(ready)
 			return wire.Run()
-		},
+		}),
 	}
 	flags(command, &delay, &loss)
 	return command
@@ -178,24 +162,16 @@ func clock() *cobra.Command {
 			"0s sets it right. What is started later has this machine's time.",
 		Example: "  hosts clock host-1 1h\n  hosts clock host-1 -- -90s",
 		Args:    cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, arguments []string) error {
-			ahead, err := time.ParseDuration(arguments[1])
+		RunE: onHost(func(h *network.Host, rest []string) error {
+			ahead, err := time.ParseDuration(rest[0])
 			if err != nil {
-				return fmt.Errorf("%q is no duration such as 1h or -90s", arguments[1])
-			}
-			n, err := opened()
-			if err != nil {
-				return err
-			}
-			h, err := n.Host(arguments[0])
-			if err != nil {
-				return err
+				return fmt.Errorf("%q is no duration such as 1h or -90s", rest[0])
 			}
 			if err := h.StepClock(ahead); err != nil {
 				return err
 			}
 			fmt.Printf("for what runs on %s it is %s\n", h.Name(), time.Now().Add(ahead).Format(time.DateTime))
 			return nil
-		},
+		}),
 	}
 }

@@ -54,24 +54,38 @@ func opened() (*network.Network, error) {
 	return n, err
 }
 
+// inNetwork makes what a command does of what is done to the network.
+func inNetwork(do func(n *network.Network, arguments []string) error) func(*cobra.Command, []string) error {
+	return func(_ *cobra.Command, arguments []string) error {
+		n, err := opened()
+		if err != nil {
+			return err
+		}
+		return do(n, arguments)
+	}
+}
+
+// onHost makes what a command does of what is done to the host of its first argument.
+func onHost(do func(h *network.Host, rest []string) error) func(*cobra.Command, []string) error {
+	return inNetwork(func(n *network.Network, arguments []string) error {
+		h, err := n.Host(arguments[0])
+		if err != nil {
+			return err
+		}
+		return do(h, arguments[1:])
+	})
+}
+
 // on makes a command that does something to a host.
 func on(use, short, said string, do func(*network.Host) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " HOST", Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, arguments []string) error {
-			n, err := opened()
-			if err != nil {
-				return err
-			}
-			h, err := n.Host(arguments[0])
-			if err != nil {
-				return err
-			}
+		RunE: onHost(func(h *network.Host, _ []string) error {
 			if err := do(h); err != nil {
 				return err
 			}
 			fmt.Printf(said+"\n", h.Name())
 			return nil
-		},
+		}),
 	}
 }

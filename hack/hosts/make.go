@@ -76,14 +76,7 @@ func explain(n *network.Network) {
 func listCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the hosts, and what is wrong with them", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			n, err := opened()
-			if err != nil {
-				return err
-			}
-			show(n)
-			return nil
-		},
+		RunE: inNetwork(func(n *network.Network, _ []string) error { show(n); return nil }),
 	}
 }
 
@@ -114,37 +107,25 @@ func nameOf(h *network.Host) string {
 func enterCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "enter HOST [-- PROGRAM [ARGUMENT...]]", Short: "Run a program on a host, or a shell", Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, arguments []string) error {
-			n, err := opened()
-			if err != nil {
-				return err
-			}
-			h, err := n.Host(arguments[0])
-			if err != nil {
-				return err
-			}
+		RunE: onHost(func(h *network.Host, program []string) error {
 			if !h.On() {
 				return fmt.Errorf("%s has no power: %s", h.Name(), self("power-on "+h.Name()))
 			}
 			environment := append(os.Environ(), "MAINSTAY_DATA_DIR="+h.DataDir()+"/mainstay", "KUBECONFIG=")
-			return syscall.Exec(h.Enter(), append([]string{h.Enter()}, arguments[1:]...), environment)
-		},
+			return syscall.Exec(h.Enter(), append([]string{h.Enter()}, program...), environment)
+		}),
 	}
 }
 
 func removeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "remove", Short: "Remove all hosts and their disks", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			n, err := opened()
-			if err != nil {
-				return err
-			}
+		RunE: inNetwork(func(n *network.Network, _ []string) error {
 			if err := n.Remove(); err != nil {
 				return errors.Join(err, errors.New("what is left can be removed by trying again"))
 			}
 			fmt.Printf("removed %d hosts\n", len(n.Hosts))
 			return nil
-		},
+		}),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -99,20 +100,38 @@ func asPetSet(set *unstructured.Unstructured) {
 	if policy := annotations[v1alpha1.RecoveryAnnotation]; policy != "" {
 		spec["recovery"] = map[string]any{"brokenRevision": policy}
 		delete(annotations, v1alpha1.RecoveryAnnotation)
-		set.SetAnnotations(annotations)
 	}
+	failover := map[string]any{}
+	if policy := annotations[v1alpha1.FailoverAnnotation]; policy != "" {
+		failover["policy"] = policy
+		delete(annotations, v1alpha1.FailoverAnnotation)
+	}
+	if seconds, err := strconv.ParseInt(annotations[v1alpha1.FailoverAfterAnnotation], 10, 32); err == nil {
+		failover["afterSeconds"] = seconds
+		delete(annotations, v1alpha1.FailoverAfterAnnotation)
+	}
+	if len(failover) > 0 {
+		spec["failover"] = failover
+	}
+	set.SetAnnotations(annotations)
 }
 
 // asStatefulSet leaves out what a StatefulSet has not; whoever calls it has seen
 // to it that nobody misses it (see adoptfeatures.go).
 func asStatefulSet(set *unstructured.Unstructured) {
+	annotations := set.GetAnnotations()
 	if policy, _, _ := unstructured.NestedString(set.Object, "spec", "recovery", "brokenRevision"); policy == string(v1alpha1.BrokenRevisionReplace) {
-		annotations := set.GetAnnotations()
 		annotations[v1alpha1.RecoveryAnnotation] = policy
-		set.SetAnnotations(annotations)
 	}
+	if policy, _, _ := unstructured.NestedString(set.Object, "spec", "failover", "policy"); policy == v1alpha1.FailoverManual {
+		annotations[v1alpha1.FailoverAnnotation] = policy
+	}
+	if seconds, _, _ := unstructured.NestedInt64(set.Object, "spec", "failover", "afterSeconds"); seconds > 0 {
+		annotations[v1alpha1.FailoverAfterAnnotation] = strconv.FormatInt(seconds, 10)
+	}
+	set.SetAnnotations(annotations)
 	for _, field := range []string{
-		"recovery", "overrides", "dependsOn", "drain", "ordinals.reserved",
+		"recovery", "failover", "overrides", "dependsOn", "drain", "ordinals.reserved",
 		"updateStrategy.rollingUpdate.order", "updateStrategy.rollingUpdate.leaderSelector",
 		"updateStrategy.rollingUpdate.paused", "updateStrategy.rollingUpdate.inPlace",
 	} {

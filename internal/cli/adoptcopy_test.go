@@ -6,13 +6,18 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 )
 
 func fromYAML(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()
 	set := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(text), &set.Object); err != nil {
+	data, err := yaml.YAMLToJSON([]byte(text))
+	if err == nil {
+		err = json.Unmarshal(data, &set.Object) // whole numbers stay whole
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return set
@@ -29,6 +34,8 @@ metadata:
   labels: {tier: data}
   annotations:
     mainstay.dev/recovery: Replace
+    mainstay.dev/failover: Manual
+    mainstay.dev/failover-after-seconds: "30"
     kubectl.kubernetes.io/last-applied-configuration: "{}"
     note: keep
 spec:
@@ -60,6 +67,7 @@ metadata:
 spec:
   replicas: 2
   recovery: {brokenRevision: Replace}
+  failover: {policy: Manual, afterSeconds: 30}
   template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db}]}}
   volumeClaimTemplates: [{metadata: {name: data}, status: {phase: Pending}}]
   persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Delete}
@@ -73,7 +81,11 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, has := back.Object["spec"].(map[string]any)["recovery"]; has || back.GetAnnotations()["mainstay.dev/recovery"] != "Replace" || back.GetLabels()["tier"] != "data" {
+	spec, annotations := back.Object["spec"].(map[string]any), back.GetAnnotations()
+	if spec["recovery"] != nil || annotations["mainstay.dev/recovery"] != "Replace" || back.GetLabels()["tier"] != "data" {
+		t.Errorf("back: %v", back.Object)
+	}
+	if spec["failover"] != nil || annotations["mainstay.dev/failover"] != "Manual" || annotations["mainstay.dev/failover-after-seconds"] != "30" {
 		t.Errorf("back: %v", back.Object)
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // features lists what a PetSet asks for and a StatefulSet has no field for.
-// recovery is not among them: a StatefulSet has it by an annotation.
+// recovery and failover are not among them: a StatefulSet has them by annotations.
 func features(spec v1alpha1.PetSetSpec) (used []string) {
 	note := func(uses bool, what string) {
 		if uses {

@@ -40,7 +40,11 @@ func newNodes(o *options) *cobra.Command {
 }
 
 // nodeRow is a machine in the table, in the order of its columns.
-type nodeRow struct{ name, role, state, version, address, pods, pools, age string }
+type nodeRow struct {
+	name, role, state, version, address, pods, pools, age string
+	// fence is what stands under the table: why the node is fenced, or is not.
+	fence string
+}
 
 func listNodes(ctx context.Context, client clients, now time.Time) ([]nodeRow, error) {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
@@ -65,7 +69,7 @@ func nodeRows(nodes []corev1.Node, pods []corev1.Pod, pools []unstructured.Unstr
 		rows = append(rows, nodeRow{
 			name: node.Name, role: roleOf(node), state: nodeState(node), version: described.Version, address: described.Address,
 			pods: fmt.Sprint(podsOn(node.Name, pods)), pools: poolsOn(node.Name, pools),
-			age: duration.HumanDuration(now.Sub(node.CreationTimestamp.Time)),
+			age: duration.HumanDuration(now.Sub(node.CreationTimestamp.Time)), fence: fenceTrouble(node, now),
 		})
 	}
 	slices.SortFunc(rows, func(a, b nodeRow) int { return cmp.Or(-cmp.Compare(a.role, b.role), cmp.Compare(a.name, b.name)) })
@@ -84,10 +88,35 @@ func nodeState(node corev1.Node) string {
 	if !describeNode(node).Ready {
 		state = "not Ready"
 	}
+	if nodeCondition(node, v1alpha1.NodeFenced) != nil {
+		state += ", fenced"
+	}
 	if node.Spec.Unschedulable {
 		state += ", takes no pods"
 	}
 	return state
+}
+
+// nodeCondition gives a condition that is true.
+func nodeCondition(node corev1.Node, kind corev1.NodeConditionType) *corev1.NodeCondition {
+	for i, condition := range node.Status.Conditions {
+		if condition.Type == kind && condition.Status == corev1.ConditionTrue {
+			return &node.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// fenceTrouble says why a node is fenced, or why it is not though it seems lost.
+func fenceTrouble(node corev1.Node, now time.Time) string {
+	if fenced := nodeCondition(node, v1alpha1.NodeFenced); fenced != nil {
+		return fmt.Sprintf("node %s has been fenced for %s, and its pets may run elsewhere: %s",
+			node.Name, duration.HumanDuration(now.Sub(fenced.LastTransitionTime.Time)), fenced.Message)
+	}
+	if held := nodeCondition(node, v1alpha1.NodeFenceHeld); held != nil {
+		return fmt.Sprintf("node %s seems lost, and is not fenced: %s", node.Name, held.Message)
+	}
+	return ""
 }
 
 // podsOn counts the pods that have not ended.
@@ -118,5 +147,13 @@ func printNodes(out io.Writer, rows []nodeRow) error {
 	for _, r := range rows {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.name, r.role, r.state, orDash(r.version), orDash(r.address), r.pods, orDash(r.pools), r.age)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.fence != "" {
+			fmt.Fprintf(out, "\n%s\n", r.fence)
+		}
+	}
+	return nil
 }

@@ -27,6 +27,11 @@ func problems(observed observation) []string {
 			found = append(found, fmt.Sprintf("node %s is not Ready: %s", node.Name, nodeTrouble(node)))
 		}
 	}
+	for _, node := range observed.nodes {
+		if trouble := fenceTrouble(node, observed.now); trouble != "" {
+			found = append(found, trouble)
+		}
+	}
 	for _, claim := range observed.claims {
 		if claim.Status.Phase == corev1.ClaimLost {
 			found = append(found, fmt.Sprintf("claim %s/%s has lost its volume", claim.Namespace, claim.Name))

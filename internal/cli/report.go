@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,11 +22,15 @@ import (
 type report struct {
 	Engine engine.State `json:"engine"`
 	// Server is that of the cluster which this machine has joined; empty on the server.
-	Server   string       `json:"server,omitempty"`
-	Nodes    []nodeReport `json:"nodes"`
-	Sets     []setReport  `json:"sets"`
-	Pods     podCounts    `json:"otherPods"`
-	Problems []string     `json:"problems"`
+	Server string       `json:"server,omitempty"`
+	Nodes  []nodeReport `json:"nodes"`
+	Sets   []setReport  `json:"sets"`
+	Pods   podCounts    `json:"otherPods"`
+	// Failovers are those of the last hour.
+	Failovers []*failover `json:"failovers,omitempty"`
+	Problems  []string    `json:"problems"`
+
+	now time.Time
 }
 
 type nodeReport struct {
@@ -65,7 +70,7 @@ type podCounts struct {
 
 // describe turns what was observed into what a person wants to know.
 func describe(observed observation) report {
-	r := report{Engine: observed.engine, Server: observed.server, Problems: problems(observed)}
+	r := report{Engine: observed.engine, Server: observed.server, Failovers: failovers(observed.story, observed.pods), Problems: problems(observed), now: observed.now}
 	for _, node := range observed.nodes {
 		r.Nodes = append(r.Nodes, describeNode(node))
 	}

@@ -24,7 +24,8 @@ func newStatus(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "status",
 		Short: "What runs, and what is wrong and why",
-		Long: `Show the engine, its node, each set with its pets, and what is wrong and why.
+		Long: `Show the engine, its node, each set with its pets, how pets of lost nodes were started
+elsewhere within the last hour, and what is wrong and why.
 Ends with status 1 when Mainstay does not run.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -63,6 +64,8 @@ type observation struct {
 	pods   []corev1.Pod
 	claims []corev1.PersistentVolumeClaim
 	events []corev1.Event
+	// story is of the failovers of the last hour.
+	story []corev1.Event
 }
 
 func (o *options) observe(ctx context.Context) (observation, error) {
@@ -92,7 +95,11 @@ func (o *options) observe(ctx context.Context) (observation, error) {
 	if err != nil {
 		return observed, err
 	}
-	return observed, observed.read(ctx, client)
+	if err := observed.read(ctx, client); err != nil {
+		return observed, err
+	}
+	observed.story, err = readStory(ctx, client)
+	return observed, err
 }
 
 // readNode asks as the node itself.

@@ -43,6 +43,7 @@ func (r report) print(out io.Writer) error {
 	if !r.Engine.Ready {
 		return nil
 	}
+	printFailovers(out, r.Failovers, r.now)
 	if len(r.Problems) == 0 {
 		fmt.Fprintln(out, "\nNothing is wrong.")
 		return nil

@@ -20,7 +20,8 @@ func beginCleaning(paths Paths) (end func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB); err != nil {
+	// It waits for a keeper that just looks.
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_SH); err != nil {
 		file.Close()
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 
@@ -103,18 +104,29 @@ func replaceKeeper(ctx context.Context, paths Paths) error {
 	return fenceProcess(paths, KeeperCommand).stop(ctx, unix.SIGKILL)
 }
 
-// ensureExecutioner starts the executioner if none runs, or one of another version does.
-func ensureExecutioner(ctx context.Context, paths Paths) error {
-	process := executionerProcess(paths)
-	if pid := process.running(); pid != 0 {
-		if sameProgram(pid, process.program) {
-			return paths.fence().ExecutionerRuns(ctx)
-		}
+// ensureExecutioner starts the executioner of a directory if none runs, or one of another
+// version does. It is called by one keeper at a time.
+func ensureExecutioner(ctx context.Context, process daemon, dir agent.Dir) error {
+	pid := process.running()
+	atWork := dir.ExecutionerRuns(ctx) == nil
+	switch {
+	case atWork && (pid == 0 || sameProgram(pid, process.program)):
+		return nil // a keeper that was killed may not have noted its number
+	case pid != 0 && !sameProgram(pid, process.program):
 		if err := process.stop(ctx, unix.SIGKILL); err != nil {
 			return err
 		}
+		pid = 0
 	}
-	return process.launch(ctx)
+	if pid == 0 {
+		if err := process.launch(ctx); err != nil {
+			return err
+		}
+	}
+	// It has begun, but may not be at work yet.
+	return wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 2*time.Second, true, func(ctx context.Context) (bool, error) {
+		return dir.ExecutionerRuns(ctx) == nil, nil
+	})
 }
 
 // sameProgram tells whether a process runs this program.

@@ -5,12 +5,8 @@ import (
 	"net/http"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/kubernetes/scheme"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
 	"github.com/mainstay-io/mainstay/internal/fence"
@@ -50,9 +46,6 @@ func (j FenceJudge) Run(ctx context.Context) error {
 	if err != nil {
 		return ignoreEnd(ctx, err)
 	}
-	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
-	defer broadcaster.Shutdown()
-	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	elector, err := j.elector()
 	if err != nil {
 		return err
@@ -60,8 +53,7 @@ func (j FenceJudge) Run(ctx context.Context) error {
 	terms := fence.DefaultTerms()
 	judge := agent.Judge{
 		Terms: terms, Client: client, Leads: elector.IsLeader,
-		Asker:  agent.Asker{Client: &http.Client{Transport: impatientTransport(authority.JudgeTLS(), terms)}},
-		Events: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: fenceJudgeName}),
+		Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(authority.JudgeTLS(), terms)}},
 	}
 	parts := newGroup(ctx)
 	parts.run("judge", judge.Run)

@@ -79,6 +79,7 @@ func (o FenceObjects) rights() []runtime.Object {
 	}
 	keeper := roleOf(fenceKeeperName, []rbacv1.PolicyRule{
 		rule("", "nodes", "list"),
+		rule("", "nodes/status", "patch"),
 		rule("", "pods", "list", "watch"),
 		rule("", "pods/status", "patch"),
 		rule(certificatesv1.GroupName, "certificatesigningrequests", "create", "list", "watch"),
@@ -135,6 +136,8 @@ func (o FenceObjects) policies() []runtime.Object {
 		leasesPolicy(keepers+onNode("object.metadata.name")),
 		policy("mainstay-keepers-pods", admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods/status"}}, update, nil,
 			keepers+onNode("object.spec.nodeName"), "a keeper may write the status of its own node's pods only"),
+		policy("mainstay-keepers-nodes", admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"nodes/status"}}, update, nil,
+			keepers+onNode("object.metadata.name"), "a keeper may write the status of its own node only"),
 		policy("mainstay-judge", admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
 			[]admissionv1.OperationType{admissionv1.Delete}, nil,
 			others(serviceaccount.MakeUsername(o.Namespace, fenceJudgeName))+failoverLabel("oldObject")+` == "`+v1alpha1.FailoverFenced+`"`,

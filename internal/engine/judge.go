@@ -11,9 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/tools/record"
 	certutil "k8s.io/client-go/util/cert"
 
 	"github.com/mainstay-io/mainstay/internal/fence"
@@ -41,15 +38,11 @@ func runJudge(ctx context.Context, paths Paths) error {
 	if err := waitForMachines(ctx, watching); err != nil {
 		return err
 	}
-	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
-	defer broadcaster.Shutdown()
-	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	judge := agent.Judge{
 		Terms: fence.DefaultTerms(), Client: client, Leads: func() bool { return true },
 		Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(&tls.Config{
 			MinVersion: tls.VersionTLS13, RootCAs: authorities, Certificates: []tls.Certificate{*own},
 		}, fence.DefaultTerms())}},
-		Events: broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "mainstay-judge"}),
 	}
 	return judge.Run(ctx)
 }

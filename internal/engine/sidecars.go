@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/mainstay-io/mainstay/internal/fence/agent"
 	"github.com/mainstay-io/mainstay/internal/volume/sidecars"
 )
 
@@ -22,8 +23,15 @@ func runSidecars(ctx context.Context, config Config, paths Paths) error {
 	if err != nil {
 		return err
 	}
+	fence := paths.fence()
+	memory, err := agent.OpenMemory(string(fence))
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
 	return sidecars.Run(ctx, sidecars.Config{
 		RESTConfig: access, NodeName: config.NodeName, KubeletDir: paths.Kubelet(), Namespace: sidecarsNamespace,
+		Holds: func() bool { return !fence.Armed() || memory.Holds() },
 	})
 }
 

@@ -1,5 +1,7 @@
 package fence
 
+import "time"
+
 // Verb is what an action of a keeper or a judge does.
 type Verb string
 
@@ -41,6 +43,8 @@ type Action struct {
 	Subject Subject
 	Epoch   int32
 	Until   Instant
+	// For is how long the judge has seen the node Fenced in this epoch.
+	For     time.Duration
 	Members []string
 	Reason  string
 }

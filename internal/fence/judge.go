@@ -24,8 +24,10 @@ type Judge struct {
 // sighting is what a judge knows of a node.
 type sighting struct {
 	lease Lease
-	// since: the lease was seen in this version no later.
-	since Instant
+	// since: the lease was seen in this version no later, and first in this state and
+	// epoch. Only since is set anew when the judge was blind: an epoch that is Fenced at
+	// two moments was so between them.
+	since, first Instant
 	// refused: when what a member vouched for has surely run out.
 	refused map[string]Instant
 	asked   Instant
@@ -36,6 +38,10 @@ type Verdict struct {
 	Actions []Action
 	// Held are the nodes that would be closed or fenced, and why they are not.
 	Held map[string]string
+	// Again is how soon to Observe and Decide again.
+	Again time.Duration
+	// TooMany: all of Held are held by rule 11.
+	TooMany bool
 }
 
 // NewJudge knows nothing; see rule 7.
@@ -57,7 +63,7 @@ func (j *Judge) see(now Instant, lease Lease, wasBlind bool) {
 	s := j.nodes[lease.Node]
 	switch {
 	case s == nil || s.lease.Subject() != lease.Subject() || s.lease.State != lease.State || s.lease.Epoch != lease.Epoch:
-		j.nodes[lease.Node] = &sighting{lease: lease, since: now, refused: map[string]Instant{}, asked: now - Instant(j.terms.Renew)}
+		j.nodes[lease.Node] = &sighting{lease: lease, since: now, first: now, refused: map[string]Instant{}, asked: now - Instant(j.terms.Renew)}
 	case s.lease.Version != lease.Version:
 		s.lease, s.since = lease, now
 	case wasBlind:
@@ -83,17 +89,18 @@ func (j *Judge) Refused(now Instant, subject Subject, epoch int32, member string
 
 // Decide says what to do now. It may be asked at any time.
 func (j *Judge) Decide(now Instant) Verdict {
-	v := Verdict{Held: map[string]string{}}
+	v := Verdict{Held: map[string]string{}, Again: j.again(now)}
 	if j.blind(now) {
 		return v
 	}
 	held := j.tooMany(now)
+	v.TooMany = held != ""
 	for _, name := range slices.Sorted(maps.Keys(j.nodes)) {
 		s := j.nodes[name]
 		switch {
 		case s.lease.State == Fenced:
-			v.Actions = append(v.Actions, Action{Verb: FailOver, Lease: s.lease, Reason: fmt.Sprintf("node %s is fenced, epoch %d", name, s.lease.Epoch)})
-		case s.lease.State == Open && now.Sub(s.since) < j.terms.Wait:
+			v.Actions = append(v.Actions, Action{Verb: FailOver, Lease: s.lease, For: now.Sub(s.first), Reason: fmt.Sprintf("node %s is fenced, epoch %d", name, s.lease.Epoch)})
+		case s.lease.State == Open && now.Sub(s.since) < j.terms.Close:
 		case held != "":
 			v.Held[name] = held
 		case s.lease.State == Open:
@@ -103,6 +110,17 @@ func (j *Judge) Decide(now Instant) Verdict {
 		}
 	}
 	return v
+}
+
+// again is short while a node is on its way from lost to fenced, or was fenced just now.
+func (j *Judge) again(now Instant) time.Duration {
+	for _, s := range j.nodes {
+		silent := now.Sub(s.since)
+		if s.lease.State == Open && silent >= j.terms.Close-j.terms.Blind/2 || s.lease.State != Open && silent < j.terms.Wait {
+			return j.terms.Blind / 20
+		}
+	}
+	return j.terms.Blind / 4
 }
 
 // fence is the second half of rule 8.
@@ -115,11 +133,12 @@ func (j *Judge) fence(now Instant, s *sighting, v *Verdict) {
 		}
 	}
 	needed := members.refusalsNeeded()
-	if over >= needed {
+	// Whoever closed it had waited for Close already.
+	if over >= needed && now.Sub(s.since) >= j.terms.Wait-j.terms.Close {
 		v.Actions = append(v.Actions, write(s.lease, Fenced, s.lease.Epoch+1, fmt.Sprintf("node %s: its lease ran out, and %d of %d members refuse it", node, over, len(members))))
 		return
 	}
-	v.Held[node] = fmt.Sprintf("node %s is closed: %d of the %d refusals that %d members must give are there", node, over, needed, len(members))
+	v.Held[node] = fmt.Sprintf("node %s is closed, and its lease may not have run out: %d of the %d refusals that %d members must give are there", node, over, needed, len(members))
 	if now.Sub(s.asked) >= j.terms.Renew {
 		s.asked = now
 		v.Actions = append(v.Actions, Action{
@@ -130,7 +149,7 @@ func (j *Judge) fence(now Instant, s *sighting, v *Verdict) {
 }
 
 func write(lease Lease, state State, epoch int32, reason string) Action {
-	lease.State, lease.Epoch = state, epoch
+	lease.State, lease.Epoch, lease.Reason = state, epoch, reason
 	return Action{Verb: WriteLease, Lease: lease, Reason: reason}
 }
 

@@ -32,6 +32,8 @@ const (
 	// MembersAnnotation holds the names of the nodes that may vouch for this one,
 	// sorted, with commas between.
 	MembersAnnotation = "mainstay.dev/fence-members"
+	// ReasonAnnotation tells people why the lease is Closing or Fenced.
+	ReasonAnnotation = "mainstay.dev/fence-reason"
 )
 
 // Record is what a node's Lease commits.
@@ -44,6 +46,8 @@ type Record struct {
 	Machine string
 	// Members are the nodes of which a majority may vouch, this one included.
 	Members Members
+	// Reason is why the lease is Closing or Fenced, from who wrote that: for people.
+	Reason string
 }
 
 // Lease is a record as it was read or is to be written.
@@ -91,7 +95,7 @@ func FromObject(object *coordinationv1.Lease) (Lease, error) {
 		return fail(fmt.Sprintf("annotation %s is %q; it must name every member once, in order, and the node itself", MembersAnnotation, object.Annotations[MembersAnnotation]))
 	}
 	return Lease{Node: object.Name, UID: object.UID, Version: version, Record: Record{
-		State: state, Epoch: *object.Spec.LeaseTransitions, Machine: *object.Spec.HolderIdentity, Members: members,
+		State: state, Epoch: *object.Spec.LeaseTransitions, Machine: *object.Spec.HolderIdentity, Members: members, Reason: object.Annotations[ReasonAnnotation],
 	}}, nil
 }
 
@@ -104,6 +108,9 @@ func (l Lease) WriteTo(object *coordinationv1.Lease, terms Terms, at time.Time) 
 	}
 	metav1.SetMetaDataAnnotation(&object.ObjectMeta, StateAnnotation, string(l.State))
 	metav1.SetMetaDataAnnotation(&object.ObjectMeta, MembersAnnotation, strings.Join(l.Members, ","))
+	if l.Reason != "" {
+		metav1.SetMetaDataAnnotation(&object.ObjectMeta, ReasonAnnotation, l.Reason)
+	}
 	if object.Spec.LeaseTransitions == nil || *object.Spec.LeaseTransitions != l.Epoch {
 		object.Spec.AcquireTime = &metav1.MicroTime{Time: at}
 	}

@@ -22,7 +22,7 @@ func someObject() *coordinationv1.Lease {
 func TestLeaseThereAndBack(t *testing.T) {
 	for _, state := range []State{Open, Closing, Fenced} {
 		lease, object := someLease(), someObject()
-		lease.State = state
+		lease.State, lease.Reason = state, "the reason for "+string(state)
 		lease.WriteTo(object, DefaultTerms(), time.Unix(1e9, 0))
 		if back, err := FromObject(object); err != nil || !reflect.DeepEqual(back, lease) {
 			t.Errorf("%+v became %+v: %v", lease, back, err)

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // api is an API server with its quorum, and a controller and a scheduler that give
@@ -127,7 +129,7 @@ func (a *api) schedule() {
 		node := leases[a.w.rand.IntN(len(leases))].Node
 		a.w.say("api: pod %s, uid %d, on %s is created", name, a.uids, node)
 		a.put(corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(strconv.Itoa(a.uids))},
+			ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(strconv.Itoa(a.uids)), Labels: map[string]string{v1alpha1.FailoverLabel: v1alpha1.FailoverFenced}},
 			Spec:       corev1.PodSpec{NodeName: node},
 		})
 		for _, h := range a.w.hosts {

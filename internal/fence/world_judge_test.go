@@ -1,8 +1,6 @@
 package fence
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -23,8 +21,14 @@ type judgeProcess struct {
 func newJudgeProcess(w *world, name string, leads bool) *judgeProcess {
 	j := &judgeProcess{w: w, name: name, clock: w.newClock(), leads: leads}
 	j.restart()
-	w.every(300*time.Millisecond, j.look)
+	w.after(0, j.keepLooking)
 	return j
+}
+
+// keepLooking looks as soon again as the judge wants.
+func (j *judgeProcess) keepLooking() {
+	j.look()
+	j.w.after(j.judge.again(j.now()), j.keepLooking)
 }
 
 func (j *judgeProcess) restart() {
@@ -66,14 +70,14 @@ func (j *judgeProcess) decide() {
 			if j.w.broken == "ORDER" {
 				fenced := action.Lease
 				fenced.State = Fenced
-				j.takeAway(fenced.Node, func() Lease { return fenced })
+				j.takeAway(Action{Lease: fenced}, func() Lease { return fenced })
 			}
 			j.w.say("%s: %s: %s", j.name, action.Lease.State, action.Reason)
 			ask(j.w, j.name, func() Answer { return j.w.api.write(action.Lease) }, func(Answer) { j.look() })
 		case AskRefusals:
 			j.askRefusals(action)
 		case FailOver:
-			j.takeAway(action.Lease.Node, func() Lease { return j.w.api.leases[action.Lease.Node] })
+			j.takeAway(action, func() Lease { return j.w.api.leases[action.Lease.Node] })
 		}
 	}
 }
@@ -102,11 +106,11 @@ func (j *judgeProcess) askRefusals(action Action) {
 }
 
 // takeAway reads pods, then the lease, then deletes.
-func (j *judgeProcess) takeAway(node string, readLease func() Lease) {
+func (j *judgeProcess) takeAway(order Action, readLease func() Lease) {
 	api := j.w.api
-	ask(j.w, j.name, func() []corev1.Pod { return api.podsOf(node) }, func(pods []corev1.Pod) {
+	ask(j.w, j.name, func() []corev1.Pod { return api.podsOf(order.Lease.Node) }, func(pods []corev1.Pod) {
 		ask(j.w, j.name, readLease, func(lease Lease) {
-			for _, pod := range Failover(lease, pods, nil).Pods {
+			for _, pod := range Failover(order, lease, pods, nil).Pods {
 				ask(j.w, j.name, func() bool { return api.delete(pod, DeleteOptions(&pod)) }, func(bool) {})
 			}
 		})

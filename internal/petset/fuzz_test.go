@@ -81,6 +81,7 @@ func anyPetSet(data []byte) *v1alpha1.PetSet {
 		oneOfThese(v1alpha1.InPlaceIfPossible, v1alpha1.InPlaceNever),
 		oneOfThese(v1alpha1.BrokenRevisionReplace, v1alpha1.BrokenRevisionWait),
 		oneOfThese(v1alpha1.DrainHold, v1alpha1.DrainProceed),
+		oneOfThese[v1alpha1.FailoverPolicy](v1alpha1.FailoverFenced, v1alpha1.FailoverManual),
 		func(s *metav1.LabelSelector, _ randfill.Continue) { s.MatchLabels = map[string]string{"role": "seed"} },
 		func(*metav1.FieldsV1, randfill.Continue) {}, // the API server's own
 		func(raw *runtime.RawExtension, c randfill.Continue) {

@@ -23,11 +23,26 @@ func (r *round) keep() (goOn bool) {
 		}
 		r.wait(p, waitFor)
 		if !r.Set.Parallel {
-			r.keepClaims(r.replicas[p.index+1:])
+			r.keepLater(r.replicas[p.index+1:])
 			return false
 		}
 	}
 	return true
+}
+
+// keepLater is for the pets of an ordered set that come after one that is not
+// available. They wait for their turn, but for those that a fenced node has lost:
+// order is for pets that start, and these had started. A majority of them may be
+// what the one before them waits for, and each would wait for the one before it to
+// recover.
+func (r *round) keepLater(pets []pet) {
+	for _, p := range pets {
+		if !r.failedOver(p) {
+			r.keepClaims([]pet{p})
+		} else if waitFor := r.keepPet(p); waitFor != "" {
+			r.wait(p, waitFor)
+		}
+	}
 }
 
 // keepClaims sees to it that no claim of a wanted pet is left to garbage
@@ -132,6 +147,9 @@ func (r *round) notUp(p pet) string {
 func (r *round) createPet(p pet) {
 	revision := r.revisionFor(p)
 	why := "the set has no pod of ordinal " + fmt.Sprint(p.ordinal)
+	if r.failedOver(p) {
+		why = "node " + r.FailedOver[r.Set.PodName(p.ordinal)] + " is fenced, and its pod was taken from there"
+	}
 	r.createMissingClaims(p, why)
 	r.act(Action{Verb: CreatePod, Ordinal: p.ordinal, Pod: r.Set.NewPod(p.ordinal, revision),
 		Reason: why + "; revision " + revision.Name, Warning: r.claimConflict(p)})

@@ -26,6 +26,9 @@ type Observation struct {
 	Facts map[*corev1.Pod]Facts
 	// Claims by name. Those of other sets do no harm.
 	Claims map[string]*corev1.PersistentVolumeClaim
+	// FailedOver says which fenced node the pod of a pet was taken from that has no
+	// pod now, by the pod's name.
+	FailedOver map[string]string
 	// NameTaken says which other set has the same name for its pods, if any:
 	// until it is gone, nothing is done.
 	NameTaken string

@@ -19,6 +19,7 @@ func (s Set) NewPod(ordinal int, revision Revision) *corev1.Pod {
 	pod.Labels[apps.StatefulSetRevisionLabel] = revision.Name
 	pod.Labels[apps.StatefulSetPodNameLabel] = pod.Name
 	pod.Labels[apps.PodIndexLabel] = strconv.Itoa(ordinal)
+	s.Failover.mark(pod)
 	pod.Spec.Hostname = pod.Name
 	pod.Spec.Subdomain = s.ServiceName
 	pod.Spec.Volumes = s.volumes(pod.Spec.Volumes, ordinal)

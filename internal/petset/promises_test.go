@@ -7,6 +7,8 @@ import (
 
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // promised checks a plan against what the set's users are promised. It is
@@ -36,7 +38,7 @@ func promised(o Observation, plan Plan) error {
 			return fmt.Errorf("%s %s: %w", a.Verb, a.Object(), err)
 		}
 	}
-	return firstOf(func() error { return view.sparesClaims(plan) }, func() error { return statusMakesSense(o, plan) })
+	return firstOf(func() error { return view.failsOver(plan) }, func() error { return view.sparesClaims(plan) }, func() error { return statusMakesSense(o, plan) })
 }
 
 func firstOf(checks ...func() error) error {
@@ -93,7 +95,7 @@ func (r *round) seen(pod *corev1.Pod) *corev1.Pod {
 }
 
 // Never two pods of one identity; in an ordered set none before those before
-// it are available; none on a claim that is going, or without its claims; the
+// it are available, unless a fenced node has lost it; none on a claim that is going, or without its claims; the
 // first not before what the set depends on.
 func (r *round) mayStart(a Action, before []Action) error {
 	switch {
@@ -103,11 +105,13 @@ func (r *round) mayStart(a Action, before []Action) error {
 		return fmt.Errorf("the set should not have it")
 	case len(r.Pods) == 0 && len(r.Unready) > 0:
 		return fmt.Errorf("the set depends on %v", r.Unready)
+	case (a.Pod.Labels[v1alpha1.FailoverLabel] == v1alpha1.FailoverFenced) != r.Set.Failover.Fenced:
+		return fmt.Errorf("it does not say what becomes of it when its node is lost")
 	case a.Pod.Labels[apps.StatefulSetRevisionLabel] != r.wantedRevision(a).Name:
 		return fmt.Errorf("it should start on revision %s", r.wantedRevision(a).Name)
 	}
 	for _, p := range r.replicas {
-		if !r.Set.Parallel && p.ordinal < a.Ordinal && p.unavailable(r.Set.MinReadySeconds, r.Now) {
+		if !r.Set.Parallel && r.FailedOver[a.Pod.Name] == "" && p.ordinal < a.Ordinal && p.unavailable(r.Set.MinReadySeconds, r.Now) {
 			return fmt.Errorf("%s is not available", r.Set.PodName(p.ordinal))
 		}
 	}
@@ -123,6 +127,23 @@ func (r *round) mayStart(a Action, before []Action) error {
 		case claim == nil:
 		case claim.DeletionTimestamp != nil || ownedByPod(claim):
 			return fmt.Errorf("claim %s is going", name)
+		}
+	}
+	return nil
+}
+
+// A pet that a fenced node has lost starts at once, whatever the others do.
+func (r *round) failsOver(plan Plan) error {
+	for _, p := range r.replicas {
+		name := r.Set.PodName(p.ordinal)
+		starts := func(a Action) bool { return a.Verb == CreatePod && a.Ordinal == p.ordinal }
+		holdsUp := func(t corev1.PersistentVolumeClaim) bool {
+			claim := r.Claims[r.Set.ClaimName(t.Name, p.ordinal)]
+			return claim != nil && (claim.DeletionTimestamp != nil || ownedByPod(claim))
+		}
+		if p.pod == nil && r.FailedOver[name] != "" && !slices.ContainsFunc(plan.Actions, starts) && mayActAtAll(r.Observation) == nil &&
+			len(r.Unready) == 0 && !slices.ContainsFunc(r.Set.ClaimTemplates, holdsUp) {
+			return fmt.Errorf("%s was taken from node %s, and does not start", name, r.FailedOver[name])
 		}
 	}
 	return nil

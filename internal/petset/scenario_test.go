@@ -34,7 +34,7 @@ import (
 //
 //	inPlace image=IMAGE env (of the update revision; the current one has web:1)
 //	override=N+N-N (of the update revision) drain=DURATION drainProceed unready nameTaken
-//	claimsFollow size=QUANTITY class=NAME
+//	claimsFollow size=QUANTITY class=NAME failedOver=N+N
 //
 // Below it a line for each pod, then for each claim:
 //
@@ -69,6 +69,10 @@ func readObservation(t *testing.T, d *datadriven.TestData) Observation {
 	readUpdate(t, args, &o)
 	if args.has("unready") {
 		o.Unready = []string{"Deployment db, of which 0 of 1 replicas are available"}
+	}
+	o.FailedOver = map[string]string{}
+	for _, ordinal := range strings.FieldsFunc(args.text("failedOver", ""), func(r rune) bool { return r == '+' }) {
+		o.FailedOver["web-"+ordinal] = "n1"
 	}
 	if args.has("nameTaken") {
 		o.NameTaken = "the StatefulSet web has the same pods"

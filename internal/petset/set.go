@@ -48,6 +48,8 @@ type Set struct {
 	// ReplaceBroken: a pet that is not ready, on a revision that it should not
 	// be on, is replaced without waiting for it.
 	ReplaceBroken bool
+	// Failover is what pods are made with.
+	Failover Failover
 
 	Template *corev1.PodTemplateSpec
 	// Overrides change the template for some ordinals.
@@ -116,6 +118,9 @@ func FromStatefulSet(in *apps.StatefulSet) (Set, error) {
 	if err == nil {
 		set.ReplaceBroken, err = replaceBroken(in.Annotations)
 	}
+	if err == nil {
+		set.Failover, err = failoverOf(in.Annotations)
+	}
 	if err != nil {
 		return Set{}, fmt.Errorf("StatefulSet %s/%s: %w", in.Namespace, in.Name, err)
 	}
@@ -125,6 +130,9 @@ func FromStatefulSet(in *apps.StatefulSet) (Set, error) {
 // fromStatefulSet converts what both kinds have.
 func fromStatefulSet(in *apps.StatefulSet) (Set, error) {
 	selector, err := selectorOf(in.Spec.Selector)
+	if err == nil {
+		err = checkSelector(selector)
+	}
 	if err != nil {
 		return Set{}, fmt.Errorf("spec.selector: %w", err)
 	}

@@ -286,8 +286,10 @@ func everything(w *world) string {
 		!slices.ContainsFunc(w.names(), func(name string) bool { return w.pods.truth()[name].DeletionTimestamp != nil })
 	for _, name := range w.names() {
 		pod := w.pods.truth()[name]
+		labels := maps.Clone(pod.Labels)
+		delete(labels, v1alpha1.FailoverLabel) // upstream has no such thing
 		fmt.Fprintf(out, "%s %s, ready %v, going %v, %v %v, mounts %v, %v\n", name, pod.Status.Phase, podutil.IsPodReady(pod),
-			pod.DeletionTimestamp != nil, pod.Labels, pod.Annotations, claimsOf(pod), pod.Spec.Containers[0].Image)
+			pod.DeletionTimestamp != nil, labels, pod.Annotations, claimsOf(pod), pod.Spec.Containers[0].Image)
 		for _, claim := range claimsOf(pod) {
 			if there := w.claims.truth()[claim]; there != nil && settled {
 				fmt.Fprintln(out, claim, "is owned by", owners(there))

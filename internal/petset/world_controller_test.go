@@ -28,6 +28,8 @@ type controllerProcess struct {
 	conversion int64
 	// facts are those of pods that were looked at.
 	facts map[*corev1.Pod]Facts
+	// nodes of the pods that were looked at, by their names.
+	nodes map[string]string
 	// What the last look was at, and when the next is due without any event.
 	looked    []any
 	pods      map[string]*corev1.Pod
@@ -38,7 +40,7 @@ type controllerProcess struct {
 // start begins as every controller does: with a fresh list of everything.
 func (c *controllerProcess) start(w *world) {
 	*c = controllerProcess{drains: map[types.UID]*attempt{}, failures: map[types.UID]string{}, decoded: map[types.UID]Revision{},
-		facts: map[*corev1.Pod]Facts{}, failed: true}
+		facts: map[*corev1.Pod]Facts{}, nodes: map[string]string{}, failed: true}
 	w.catchUp()
 }
 
@@ -50,6 +52,7 @@ func (w *world) observation() (Observation, error) {
 		return Observation{}, err
 	}
 	o := Observation{Set: set, Claims: w.claims.observe(w.rand), Pods: w.memberPods(set), Facts: w.controller.facts, DrainFailures: w.controller.failures, Now: w.now}
+	o.FailedOver = w.controller.failedOver(w, o.Pods)
 	w.rand.Shuffle(len(o.Pods), func(i, j int) { o.Pods[i], o.Pods[j] = o.Pods[j], o.Pods[i] })
 	if w.nameTaken {
 		o.NameTaken = "the StatefulSet web has the same pods"
@@ -69,6 +72,17 @@ func (w *world) memberPods(set Set) []*corev1.Pod {
 		}
 	}
 	return pods
+}
+
+// failedOver remembers where pods were.
+func (c *controllerProcess) failedOver(w *world, pods []*corev1.Pod) map[string]string {
+	former := maps.Clone(c.nodes)
+	for _, pod := range pods {
+		c.nodes[pod.Name] = pod.Spec.NodeName
+		delete(former, pod.Name)
+	}
+	maps.DeleteFunc(former, func(_, node string) bool { return node == "" || !w.nodes[node].fenced })
+	return former
 }
 
 // convert remembers what it made of a generation.

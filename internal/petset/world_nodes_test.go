@@ -8,12 +8,16 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // node runs pods. One that is down answers nobody, and what it ran may run on.
 type node struct {
 	cpus resource.Quantity
 	down bool
+	// fenced: no pet runs there any more, and everybody can read that.
+	fenced bool
 }
 
 func (w *world) makeNodes() {
@@ -31,18 +35,23 @@ func (n *node) has(pod *corev1.Pod) bool {
 	return len(pod.Spec.Containers) == 0 || pod.Spec.Containers[0].Resources.Requests.Cpu().Cmp(n.cpus) <= 0
 }
 
-// nodesAct lets a node vanish, come back, or be given up by a human: that one
-// switches it off and deletes its pods by force.
+// nodesAct lets a node vanish, be fenced, come back, or be given up by a human: that
+// one switches it off and deletes its pods by force.
 func (w *world) nodesAct() {
 	name := oneOf(w, w.nodeNames()...)
 	n := w.nodes[name]
-	switch dice := w.rand.IntN(4); {
+	switch dice := w.rand.IntN(8); {
+	case n.fenced && dice < 6:
+		w.judgeTakes(name)
+	case n.down && dice < 2:
+		w.say("node %s is fenced", name)
+		n.fenced = true
 	case !n.down && w.trouble(4):
 		w.say("node %s vanishes", name)
 		n.down = true
-	case n.down && dice < 2:
+	case n.down && dice < 6:
 		w.nodeReturns(name)
-	case n.down && dice == 2:
+	case n.down && dice == 6:
 		w.say("node %s is switched off, and its pods are deleted by force", name)
 		for _, pod := range w.names() {
 			if w.pods.truth()[pod].Spec.NodeName == name {
@@ -53,9 +62,20 @@ func (w *world) nodesAct() {
 	}
 }
 
+// judgeTakes takes the pets from a fenced node.
+func (w *world) judgeTakes(node string) {
+	for _, name := range w.names() {
+		if pod := w.pods.truth()[name]; pod.Spec.NodeName == node && pod.Labels[v1alpha1.FailoverLabel] == v1alpha1.FailoverFenced {
+			w.say("%s is taken from node %s", name, node)
+			delete(w.processes, name)
+			w.removePod(name)
+		}
+	}
+}
+
 func (w *world) nodeReturns(name string) {
 	w.say("node %s is back", name)
-	w.nodes[name].down = false
+	w.nodes[name].down, w.nodes[name].fenced = false, false
 }
 
 // schedule waits for the pod's claims, and for a node that is large enough.

@@ -54,6 +54,7 @@ func (w *world) chooseFeatures(set *v1alpha1.PetSet) {
 	if w.chance(2) {
 		w.chooseDrain(set)
 	}
+	w.chooseFailover(set)
 	if w.chance(4) {
 		set.Spec.DependsOn = []v1alpha1.Dependency{{APIVersion: "v1", Kind: "Service", Name: "other"}}
 		w.dependencyReady = false
@@ -103,6 +104,10 @@ func (w *world) chooseDrain(set *v1alpha1.PetSet) {
 	if w.chance(4) {
 		set.Spec.Drain = nil
 	}
+}
+
+func (w *world) chooseFailover(set *v1alpha1.PetSet) {
+	set.Spec.Failover = oneOf(w, nil, &v1alpha1.Failover{}, &v1alpha1.Failover{Policy: v1alpha1.FailoverFenced, AfterSeconds: 10}, &v1alpha1.Failover{Policy: v1alpha1.FailoverManual})
 }
 
 // chooseResources: of six CPUs, only some nodes have as many.
@@ -173,6 +178,9 @@ func describe(set *v1alpha1.PetSet) string {
 	for i := range set.Spec.VolumeClaimTemplates {
 		template := &set.Spec.VolumeClaimTemplates[i]
 		out += fmt.Sprintf(", %s of %s %s", template.Name, template.Spec.Resources.Requests.Storage(), ptr.Deref(template.Spec.VolumeAttributesClassName, ""))
+	}
+	if failover := set.Spec.Failover; failover != nil {
+		out += fmt.Sprintf(", failover %s after %d s", failover.Policy, failover.AfterSeconds)
 	}
 	if drain := set.Spec.Drain; drain != nil {
 		out += fmt.Sprintf(", drains or %s", drain.OnTimeout)

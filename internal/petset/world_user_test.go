@@ -40,7 +40,7 @@ func (w *world) userActs() {
 func (w *world) userChanges(set *v1alpha1.PetSet) {
 	kinds := 7
 	if !w.stateful {
-		kinds = 13
+		kinds = 14
 	}
 	switch w.rand.IntN(kinds) {
 	case 0:
@@ -68,6 +68,8 @@ func (w *world) userChanges(set *v1alpha1.PetSet) {
 	case 11:
 		w.chooseResources(set)
 	case 12:
+		w.chooseFailover(set)
+	case 13:
 		set.Spec.Template.Spec.Containers[0].Image = fmt.Sprint("web:", w.upTo(3))
 	}
 }

@@ -60,20 +60,52 @@ func (p *Pool) Health() (map[string]error, error) {
 	if err != nil {
 		return nil, err
 	}
-	ill := map[string]error{}
-	for _, r := range records {
-		ill[r.ID] = nil
-		if r.FileSystem != Directory {
-			ill[r.ID] = p.wholeVolume(r)
-		}
-	}
+	of := map[string][]loop{}
 	for _, l := range loops {
 		id := filepath.Base(filepath.Dir(l.backing))
-		if err, known := ill[id]; known && err == nil {
-			ill[id] = fileSystemHealth(id, l, mounts)
-		}
+		of[id] = append(of[id], l)
+	}
+	ill := map[string]error{}
+	for _, r := range records {
+		ill[r.ID] = p.healthOf(r, of[r.ID], mounts)
 	}
 	return ill, nil
+}
+
+// HealthOf is Health of one volume alone.
+func (p *Pool) HealthOf(id string) error {
+	if err := p.writable(); err != nil {
+		return err
+	}
+	r, err := p.Get(id)
+	if err != nil {
+		return err
+	}
+	loops, err := findLoops(p.image(id))
+	if err != nil {
+		return err
+	}
+	mounts, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return err
+	}
+	return p.healthOf(r, loops, mounts)
+}
+
+// healthOf looks at a volume that has these loop devices.
+func (p *Pool) healthOf(r Record, loops []loop, mounts []*mountinfo.Info) error {
+	if r.FileSystem == Directory {
+		return nil
+	}
+	if err := p.wholeVolume(r); err != nil {
+		return err
+	}
+	for _, l := range loops {
+		if err := fileSystemHealth(r.ID, l, mounts); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fileSystemHealth tells whether the file system on a device, if one is mounted, has

@@ -55,6 +55,9 @@ func TestHealth(t *testing.T) {
 			if err := of(r.ID); !errors.Is(err, c.want) || err != nil && !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want %v: … %s …", err, c.want, c.says)
 			}
+			if alone := p.HealthOf(r.ID); !errors.Is(alone, c.want) {
+				t.Errorf("asked alone it is %v, want %v", alone, c.want)
+			}
 			if err := of(IDFor("well")); err != nil {
 				t.Errorf("the other: %v", err)
 			}

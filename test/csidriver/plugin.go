@@ -19,7 +19,8 @@ type Plugin struct {
 	Name string
 	// KubeletDir is kubelet's root directory, at the same path as kubelet has it.
 	KubeletDir string
-	Identity   csi.IdentityServer
+	// Topology: the driver's volumes are on some nodes only.
+	Topology   bool
 	Controller csi.ControllerServer
 	Node       csi.NodeServer
 }
@@ -35,7 +36,7 @@ func (p Plugin) RegistrationSocket() string {
 // Serve serves and registers until ctx ends. Then the sockets are gone.
 func (p Plugin) Serve(ctx context.Context) error {
 	driver, registration := grpc.NewServer(), grpc.NewServer()
-	csi.RegisterIdentityServer(driver, p.Identity)
+	csi.RegisterIdentityServer(driver, identity{Plugin: p})
 	csi.RegisterControllerServer(driver, p.Controller)
 	csi.RegisterNodeServer(driver, p.Node)
 	kubelet.RegisterRegistrationServer(registration, registrar{Plugin: p})

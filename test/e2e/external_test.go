@@ -47,7 +47,7 @@ func TestExternal(t *testing.T) {
 		t.Error(err)
 	}
 	t.Run("purge leaves what is not ours", func(t *testing.T) {
-		killEngine(t, h)
+		h.KillEngine(t)
 		remove := runtime.runPod(t, "bystander")
 		defer remove()
 		output := h.Mainstay(t, "down", "--purge", "--yes")
@@ -190,7 +190,7 @@ func tryExternalSet(t *testing.T, h *hosts.Host, etcd *etcdCluster, runtime *som
 
 func tryExternalKill(t *testing.T, h *hosts.Host) {
 	pods := pets(t, h, "web")
-	killEngine(t, h)
+	h.KillEngine(t)
 	checkRefused(t, h, []string{"--container-runtime-endpoint", ""}, "pods run in the container runtime", "mainstay down")
 	h.Up(t)
 	waitReady(t, h, "web", 3)

@@ -209,7 +209,7 @@ var flexPod = inlinePod("kube-public", "flex", "options: {size: 8Mi}")
 func tryFlexAfterKill(t *testing.T, h *hosts.Host) {
 	waitPod(t, h, "kube-public", "flex")
 	h.Kubectl(t, "exec", "-n", "kube-public", "flex", "--", "touch", "/data/kept")
-	killEngine(t, h)
+	h.KillEngine(t)
 	h.Up(t)
 	h.Kubectl(t, "exec", "-n", "kube-public", "flex", "--", "stat", "/data/kept")
 	h.Kubectl(t, "delete", "pod", "-n", "kube-public", "flex")

@@ -27,7 +27,7 @@ func TestLife(t *testing.T) {
 	t.Run("feature gates are remembered", func(t *testing.T) { tryFeatureGate(t, h) })
 	t.Run("a FlexVolume outlives the engine", func(t *testing.T) { tryFlexAfterKill(t, h) })
 	t.Run("purge leaves nothing, even after a kill", func(t *testing.T) {
-		killEngine(t, h)
+		h.KillEngine(t)
 		h.Mainstay(t, "down", "--purge", "--yes")
 		compare(t, "on the host", fresh, h.Stock(t))
 		compareMachine(t, before, h)

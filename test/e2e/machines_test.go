@@ -46,9 +46,9 @@ func TestMachines(t *testing.T) {
 	fresh := map[*hosts.Host]hosts.Stock{near: near.Stock(t), far: far.Stock(t)}
 	server.Up(t)
 	before := takeStock(t)
-	token := createToken(t, server)
+	token := server.Token(t)
 	t.Run("what keeps a machine from joining", func(t *testing.T) { tryJoinRefusals(t, server, near, token) })
-	together(all[1:], func(h *hosts.Host) { joinCluster(t, h, token) })
+	together(all[1:], func(h *hosts.Host) { h.Join(t, token) })
 	if t.Failed() {
 		t.FailNow()
 	}
@@ -77,31 +77,11 @@ func together(all []*hosts.Host, do func(*hosts.Host)) {
 	each.Wait()
 }
 
-// createToken returns the words of the command with which machines join.
-func createToken(t *testing.T, server *hosts.Host) []string {
-	t.Helper()
-	printed := strings.TrimSpace(server.Mainstay(t, "token", "create"))
-	words := strings.Fields(printed[strings.LastIndex(printed, "\n")+1:])
-	if len(words) != 6 || words[0] != "mainstay" || words[1] != "join" {
-		t.Fatalf("token create does not end with a command: %s", printed)
-	}
-	return words[1:]
-}
-
-func joinCluster(t *testing.T, h *hosts.Host, token []string) {
-	arguments := append(append([]string{}, token...), "--node-name", h.Name)
-	output, err := h.Command(arguments...).CombinedOutput()
-	t.Logf("%s", output)
-	if err != nil {
-		t.Errorf("join: %v", err)
-	}
-}
-
 // tryJoinRefusals: each in one line that tells what to do, and nothing left behind.
 func tryJoinRefusals(t *testing.T, server, h *hosts.Host, token []string) {
 	address, word := token[2], token[4]
 	otherPin := word[:len(word)-4] + "0000"
-	deleted := createToken(t, server)[4]
+	deleted := server.Token(t)[4]
 	server.Mainstay(t, "token", "delete", deleted[:6])
 	if list := server.Mainstay(t, "token", "list"); strings.Contains(list, deleted[:6]) || !strings.Contains(list, word[:6]) || strings.Contains(list, word[7:]) {
 		t.Errorf("token list shows:\n%s", list)
@@ -189,7 +169,7 @@ func tryNodeCommands(t *testing.T, server, h *hosts.Host) {
 
 func tryKilledNode(t *testing.T, server, h *hosts.Host) {
 	pod := petOn(t, server, h)
-	killEngine(t, h)
+	h.KillEngine(t)
 	// As after an update that brings a part which needs an identity.
 	if err := os.Remove(filepath.Join(h.DataDir, "pki", "network-current.pem")); err != nil {
 		t.Fatal(err)
@@ -343,7 +323,7 @@ func tryLeave(t *testing.T, server, h *hosts.Host) {
 
 // tryLeaveAlone: what needs the server says so, and there is a way without.
 func tryLeaveAlone(t *testing.T, server, h *hosts.Host) {
-	killEngine(t, server)
+	server.KillEngine(t)
 	if output, err := h.Command("leave").CombinedOutput(); err == nil || !strings.Contains(string(output), "does not answer") || !strings.Contains(string(output), "--force") {
 		t.Errorf("leave without a server: %v\n%s", err, output)
 	}

@@ -105,7 +105,7 @@ func rounds(random *rand.Rand, d *database, all bool) (rounds []round) {
 	kills := []kill{
 		{"all processes of the pod", d.killPod, true},
 		{"containerd", d.killContainerd, false},
-		{"the engine", func(t *testing.T) { killEngine(t, d.host); d.host.Up(t) }, false},
+		{"the engine", func(t *testing.T) { d.host.KillEngine(t); d.host.Up(t) }, false},
 	}
 	order := random.Perm(len(kills))
 	for turn := range kills {

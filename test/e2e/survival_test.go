@@ -2,14 +2,10 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -45,7 +41,7 @@ func TestSurvivesBeingKilled(t *testing.T) {
 		roll := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"turn":"%d"}}}}}`, kill)
 		h.Kubectl(t, "patch", "statefulset", "web", "-p", roll)
 		time.Sleep(time.Duration(random.IntN(3000)) * time.Millisecond)
-		killEngine(t, h)
+		h.KillEngine(t)
 		h.Up(t)
 	}
 	acknowledged := writer.stop()
@@ -63,30 +59,6 @@ func TestSurvivesBeingKilled(t *testing.T) {
 		}
 	}
 	checkAcknowledged(t, h, acknowledged)
-}
-
-// enginePID asks the engine itself for its process ID.
-func enginePID(t *testing.T, h *hosts.Host) int {
-	t.Helper()
-	var status struct{ Engine struct{ Process int } }
-	if err := json.Unmarshal([]byte(h.Output(t, os.Getenv("MAINSTAY_BINARY"), "status", "-o", "json")), &status); err != nil {
-		t.Fatal(err)
-	}
-	return status.Engine.Process
-}
-
-func killEngine(t *testing.T, h *hosts.Host) {
-	t.Helper()
-	pid := enginePID(t, h)
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	hosts.Eventually(t, 10*time.Second, func(context.Context) error {
-		if err := syscall.Kill(pid, 0); err == nil {
-			return errors.New("the killed engine is still there")
-		}
-		return nil
-	})
 }
 
 func waitRolledOut(t *testing.T, h *hosts.Host, name string) {

@@ -14,6 +14,33 @@ import (
 // User 999 is postgres there.
 const PostgresImage = "mainstay.dev/test/postgres:1"
 
+// PostgresPod is the specification of a pod that runs it, but for its volume. It makes the
+// database under another name first: what is called pgdata is whole.
+const PostgresPod = `
+      securityContext: {runAsUser: 999, runAsGroup: 999, fsGroup: 999, fsGroupChangePolicy: OnRootMismatch}
+      terminationGracePeriodSeconds: 20
+      containers:
+      - name: postgres
+        image: ` + PostgresImage + `
+        command:
+        - sh
+        - -ec
+        - |
+          cd /usr/lib/postgresql/*/bin
+          if [ ! -d /data/pgdata ]; then
+            rm -rf /data/new
+            ./initdb --pgdata=/data/new --auth=trust --encoding=UTF8 --no-locale --data-checksums --wal-segsize=1 >/dev/null
+            echo host all all all trust >>/data/new/pg_hba.conf
+            sync
+            mv /data/new /data/pgdata
+          fi
+          busybox chmod 0700 /data/pgdata
+          exec $PWD/postgres -D /data/pgdata -c listen_addresses=* -c unix_socket_directories=/tmp \
+            -c shared_buffers=32MB -c min_wal_size=8MB -c max_wal_size=32MB
+        readinessProbe: {exec: {command: [sh, -c, "/usr/lib/postgresql/*/bin/pg_isready --quiet --host=/tmp"]}, periodSeconds: 1}
+        volumeMounts: [{name: data, mountPath: /data}]
+`
+
 // ImportPostgres makes the image of what Debian's package has installed, and
 // imports it on the host. It returns the folder of PostgreSQL's programs, which is
 // the same in the image and on this machine.

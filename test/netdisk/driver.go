@@ -1,7 +1,6 @@
 package netdisk
 
 import (
-	"context"
 	"path/filepath"
 	"sync"
 	"time"
@@ -29,28 +28,8 @@ type Driver struct {
 func (d Driver) Plugin() csidriver.Plugin {
 	return csidriver.Plugin{
 		Name: d.Name, KubeletDir: d.KubeletDir,
-		Identity: identity{Driver: d}, Controller: controller{Driver: d},
-		Node: &node{Driver: d, devices: map[string]*Device{}},
+		Controller: controller{Driver: d}, Node: &node{Driver: d, devices: map[string]*Device{}},
 	}
-}
-
-type identity struct {
-	csi.UnimplementedIdentityServer
-	Driver
-}
-
-func (i identity) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*csi.GetPluginInfoResponse, error) {
-	return &csi.GetPluginInfoResponse{Name: i.Name, VendorVersion: "1"}, nil
-}
-
-func (i identity) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, error) {
-	return &csi.ProbeResponse{}, nil
-}
-
-func (i identity) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitiesRequest) (*csi.GetPluginCapabilitiesResponse, error) {
-	return &csi.GetPluginCapabilitiesResponse{Capabilities: []*csi.PluginCapability{{
-		Type: &csi.PluginCapability_Service_{Service: &csi.PluginCapability_Service{Type: csi.PluginCapability_Service_CONTROLLER_SERVICE}},
-	}}}, nil
 }
 
 // answer gives what the disk server refused the code that the CSI specification has

@@ -75,16 +75,21 @@ func (d Dir) Machine() (string, error) {
 	return name, os.Rename(path+".tmp", path)
 }
 
-// lockExecutioner makes its process the one executioner of this directory, until the file is closed.
-func (d Dir) lockExecutioner() (*os.File, error) {
+// executionerLock is held by the one executioner of this directory.
+func (d Dir) executionerLock() (*os.File, error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(d.file("executioner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	return os.OpenFile(d.file("executioner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+}
+
+// lockExecutioner makes its process the executioner, until the file is closed.
+func (d Dir) lockExecutioner() (*os.File, error) {
+	file, err := d.executionerLock()
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("another executioner is at work: %w", err)
 	}
@@ -93,15 +98,20 @@ func (d Dir) lockExecutioner() (*os.File, error) {
 
 var errNoExecutioner = errors.New("no executioner runs")
 
-// ExecutionerRuns returns nil if one does; see Node.Executioner.
+// ExecutionerRuns returns nil if one does; see Node.Executioner. It only asks for the
+// lock: an executioner that starts meanwhile still gets it.
 func (d Dir) ExecutionerRuns(context.Context) error {
-	lock, err := d.lockExecutioner()
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK):
-		return nil
-	case err != nil:
+	file, err := d.executionerLock()
+	if err != nil {
 		return err
 	}
-	lock.Close()
-	return errNoExecutioner
+	defer file.Close()
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, &lock); err != nil {
+		return err
+	}
+	if lock.Type == unix.F_UNLCK {
+		return errNoExecutioner
+	}
+	return nil
 }

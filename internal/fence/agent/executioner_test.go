@@ -61,9 +61,7 @@ func TestExecutioner(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
-	for dir.ExecutionerRuns(ctx) != nil {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "it is at work", func() bool { return dir.ExecutionerRuns(ctx) == nil })
 	time.Sleep(3 * again)
 	if stops.Load() != 0 {
 		t.Error("pets are stopped on a machine that never had a lease")

@@ -1,12 +1,13 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
 	"github.com/mainstay-io/mainstay/internal/fence"
@@ -20,18 +21,23 @@ type Judge struct {
 	// Leads: of all judges this one is to act. When several do for a while, no more
 	// comes of it than that more nodes may be fenced at once.
 	Leads func() bool
-	// Events tells of what is taken from a fenced node.
-	Events record.EventRecorder
 
 	leases Leases
 	mutex  sync.Mutex
 	core   *fence.Judge
-	// held is what was told last of nodes that are not fenced.
+	// again asks for another look, without waiting for its time.
+	again chan struct{}
+	// seen are the leases of the last look, by node, and held what was told last of
+	// nodes that are not fenced.
+	seen map[string]fence.Lease
 	held map[string]string
-	// marked are the nodes of which it was made sure that they bear the taint, or not.
-	marked map[string]bool
-	peers  map[string]string
-	work   sync.WaitGroup
+	// marked are the nodes of which it was made sure that they bear these marks.
+	marked  map[string]marks
+	losses  losses
+	awaited awaited
+	story   story
+	peers   map[string]string
+	work    sync.WaitGroup
 }
 
 // Run judges until ctx ends.
@@ -40,13 +46,18 @@ func (j *Judge) Run(ctx context.Context) error {
 		return err
 	}
 	j.leases = Leases{Client: j.Client, Terms: j.Terms}
-	j.core, j.held, j.marked = fence.NewJudge(j.Terms), map[string]string{}, map[string]bool{}
+	j.core, j.again = fence.NewJudge(j.Terms), make(chan struct{}, 1)
+	j.held, j.marked, j.losses, j.awaited = map[string]string{}, map[string]marks{}, losses{}, awaited{}
+	var end func()
+	var err error
+	if j.story, end, err = newStory(ctx, j.Client); err != nil {
+		return err
+	}
+	defer end()
 	defer j.work.Wait()
-	looks := time.NewTicker(j.Terms.Blind / 4)
-	defer looks.Stop()
 	told := ""
 	for {
-		err := j.look(ctx)
+		again, err := j.look(ctx)
 		if err == nil {
 			told = ""
 		} else if err.Error() != told && ctx.Err() == nil {
@@ -56,46 +67,83 @@ func (j *Judge) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-looks.C:
+		case <-time.After(again):
+		case <-j.again:
 		}
 	}
 }
 
-// look observes all leases once, and acts if this judge leads.
-func (j *Judge) look(ctx context.Context) error {
+// lookAgain has the judge look at once.
+func (j *Judge) lookAgain() {
+	select {
+	case j.again <- struct{}{}:
+	default: // it will anyway
+	}
+}
+
+// look observes all leases once, acts if this judge leads, and says how soon to look again.
+func (j *Judge) look(ctx context.Context) (again time.Duration, err error) {
 	limited, cancel := context.WithTimeout(ctx, j.Terms.Blind)
 	defer cancel()
 	leases, err := j.leases.List(limited)
 	if err != nil {
-		return err
+		return j.Terms.Blind / 4, err
 	}
 	j.mutex.Lock()
 	j.core.Observe(now(), leases)
 	verdict := j.core.Decide(now())
 	j.mutex.Unlock()
+	before := j.seen
+	j.seen = map[string]fence.Lease{}
+	for _, lease := range leases {
+		j.seen[lease.Node] = lease
+	}
+	j.losses.follow(leases, now())
 	if !j.Leads() {
 		clear(j.marked)
-		return nil
+		clear(j.awaited)
+		return verdict.Again, nil
 	}
-	j.tell(ctx, verdict.Held)
-	for _, lease := range leases {
-		if lease.State == fence.Open {
-			j.mark(ctx, lease.Node, false)
-		}
-	}
+	j.tell(ctx, before, verdict)
 	for _, a := range verdict.Actions {
 		j.carryOut(ctx, a)
 	}
-	return nil
+	j.lookForReplacements(ctx)
+	return verdict.Again, nil
 }
 
-func (j *Judge) tell(ctx context.Context, held map[string]string) {
-	for node, why := range held {
-		if j.held[node] != why {
-			klog.FromContext(ctx).Info("A node is not fenced yet", "node", node, "reason", why)
+// tell shows people what has changed since the look before.
+func (j *Judge) tell(ctx context.Context, before map[string]fence.Lease, verdict fence.Verdict) {
+	for node, lease := range j.seen {
+		if was, known := before[node]; known {
+			j.story.lease(was, lease)
+		}
+		if lease.State == fence.Fenced {
+			continue // it is marked before anything is taken from it
+		}
+		wanted := marks{}
+		if verdict.TooMany {
+			wanted.held = verdict.Held[node]
+		}
+		if err := j.mark(ctx, node, wanted); err != nil {
+			klog.FromContext(ctx).V(2).Info("A node does not show what became of its lease; trying again", "reason", err.Error())
 		}
 	}
-	j.held = held
+	for node, why := range verdict.Held {
+		if j.held[node] == why {
+			continue
+		}
+		klog.FromContext(ctx).Info("A node is not fenced yet", "node", node, "reason", why)
+		if verdict.TooMany {
+			j.story.held(node, why)
+		}
+	}
+	j.held = verdict.Held
+}
+
+// reasonOf is why a lease is fenced.
+func reasonOf(lease fence.Lease) string {
+	return cmp.Or(lease.Reason, fmt.Sprintf("its lease is %s (epoch %d)", lease.State, lease.Epoch))
 }
 
 func (j *Judge) carryOut(ctx context.Context, a fence.Action) {
@@ -104,11 +152,14 @@ func (j *Judge) carryOut(ctx context.Context, a fence.Action) {
 		klog.FromContext(ctx).Info("Fence", "node", a.Lease.Node, "state", a.Lease.State, "epoch", a.Lease.Epoch, "reason", a.Reason)
 		limited, cancel := context.WithTimeout(ctx, j.Terms.Blind)
 		defer cancel()
-		_ = j.leases.Write(limited, a.Lease) // what became of it is seen when the leases are next read
+		// What became of it is seen when the leases are next read.
+		if answer := j.leases.Write(limited, a.Lease); answer.Outcome == fence.Done {
+			j.lookAgain()
+		}
 	case fence.AskRefusals:
 		j.askRefusals(ctx, a)
 	case fence.FailOver:
-		if err := j.failOver(ctx, a.Lease); err != nil && ctx.Err() == nil {
+		if err := j.failOver(ctx, a); err != nil && ctx.Err() == nil {
 			klog.FromContext(ctx).Error(err, "Not all could be taken from a fenced node; trying again", "node", a.Lease.Node)
 		}
 	}
@@ -137,6 +188,7 @@ func (j *Judge) askRefusals(ctx context.Context, a fence.Action) {
 			j.mutex.Lock()
 			defer j.mutex.Unlock()
 			j.core.Refused(now(), a.Subject, a.Epoch, member, age)
+			j.lookAgain()
 		})
 	}
 }

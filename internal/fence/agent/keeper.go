@@ -34,6 +34,8 @@ type Keeper struct {
 	last   fence.Deadline
 	// peers are the addresses of the other members, by name.
 	peers map[string]string
+	// informed is when lookAtMembers last succeeded.
+	informed fence.Instant
 	// endClaim ends a ClaimPets under way, and returns when it has.
 	endClaim func()
 	// stopping: one StopPets at a time, of which the latest counts.
@@ -133,8 +135,12 @@ func (k *Keeper) lookAtExecutioner() func(context.Context) {
 	}
 }
 
-// lookAtMembers learns who the members are, and informs this one.
+// lookAtMembers learns who the members are, and informs this one: from time to time, and
+// until it has succeeded more often.
 func (k *Keeper) lookAtMembers(ctx context.Context) {
+	if now().Sub(k.informed) < k.Terms.Term && k.informed != 0 {
+		return
+	}
 	limited, cancel := context.WithTimeout(ctx, k.Terms.Term)
 	defer cancel()
 	leases, err := k.Leases.List(limited)
@@ -146,6 +152,7 @@ func (k *Keeper) lookAtMembers(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	k.informed = now()
 	names := []string{k.Node}
 	for _, lease := range leases {
 		names = append(names, lease.Node)

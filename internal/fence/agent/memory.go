@@ -65,6 +65,9 @@ func OpenMemory(dir string) (*Memory, error) {
 // Close forgets the memory; the file stays.
 func (m *Memory) Close() error { return unix.Munmap(m.page) }
 
+// Holds tells whether pets may run now.
+func (m *Memory) Holds() bool { return !m.Load().Overdue(m.boot, now()) }
+
 // Load reads the deadline.
 func (m *Memory) Load() fence.Deadline { return m.unpack(m.word(0).Load()) }
 

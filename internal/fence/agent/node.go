@@ -57,6 +57,7 @@ func (n Node) Run(ctx context.Context) error {
 		if err := n.enter(ctx, memory); err != nil {
 			return err
 		}
+		group.Go(func() error { n.announce(ctx); return nil })
 		keeper := Keeper{
 			Terms: n.Terms, Node: n.Name, Machine: n.Machine, Memory: memory, Leases: n.Leases, Asker: n.Asker, Words: words,
 			Pods: n.Pets, Alive: n.Alive, Executioner: n.Executioner,
@@ -138,7 +139,7 @@ func Wait(ctx context.Context, dir Dir) error {
 		return err
 	}
 	defer memory.Close()
-	for memory.Load().Overdue(memory.boot, now()) {
+	for !memory.Holds() {
 		pauseFor(ctx, again)
 		if ctx.Err() != nil {
 			return fmt.Errorf("this node does not get its lease: %w", context.Cause(ctx))

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/mainstay-io/mainstay/internal/fence"
 	"github.com/mainstay-io/mainstay/internal/fence/halt"
 )
 
@@ -85,7 +86,7 @@ func (p Pets) Claim(ctx context.Context, epoch int32) error {
 	}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if isPet(pod) {
+		if fence.IsPet(pod) {
 			err = p.claim(ctx, pod, epoch)
 		}
 		if apierrors.IsNotFound(err) {
@@ -135,7 +136,7 @@ func (p Pets) Watch(ctx context.Context) error {
 		defer mutex.Unlock()
 		var uids []string
 		for _, object := range informer.GetStore().List() {
-			if pod := object.(*core.Pod); !isPet(pod) {
+			if pod := object.(*core.Pod); !fence.IsPet(pod) {
 				// The UID of a pod from a file is a hash; the API's is that of its mirror.
 				uids = append(uids, string(pod.UID), pod.Annotations[core.MirrorPodAnnotationKey])
 			}

@@ -11,10 +11,10 @@ func JudgeRules() []rbac.PolicyRule {
 	return []rbac.PolicyRule{
 		rule(core.GroupName, []string{"nodes"}, "get", "list", "update"),
 		rule(core.GroupName, []string{"nodes/status"}, "patch"),
-		rule(core.GroupName, []string{"pods"}, "list", "delete"),
+		rule(core.GroupName, []string{"pods"}, "get", "list", "delete"),
 		rule(core.GroupName, []string{"persistentvolumes"}, "get"),
 		rule("storage.k8s.io", []string{"volumeattachments"}, "list", "delete"),
-		rule(core.GroupName, []string{"events"}, "create", "patch"),
+		rule("events.k8s.io", []string{"events"}, "create", "patch"),
 	}
 }
 

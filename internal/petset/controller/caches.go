@@ -25,6 +25,7 @@ type caches struct {
 	pods      toolscache.SharedIndexInformer
 	claims    toolscache.SharedIndexInformer
 	revisions toolscache.SharedIndexInformer
+	nodes     toolscache.SharedIndexInformer
 }
 
 // setsByClaim indexes sets by their claims' names without the ordinal.
@@ -40,6 +41,7 @@ func newCaches(ctx context.Context, kind kind, from cache.Cache) (*caches, error
 		{&corev1.Pod{}, &c.pods},
 		{&corev1.PersistentVolumeClaim{}, &c.claims},
 		{&apps.ControllerRevision{}, &c.revisions},
+		{&corev1.Node{}, &c.nodes},
 	} {
 		informer, err := informerOf(ctx, from, want.object)
 		if err != nil {
@@ -108,6 +110,12 @@ func (c *caches) claim(namespace, name string) *corev1.PersistentVolumeClaim {
 		return nil
 	}
 	return obj.(*corev1.PersistentVolumeClaim)
+}
+
+// fenced: the node is there, and surely down.
+func (c *caches) fenced(node string) bool {
+	obj, exists, err := c.nodes.GetStore().GetByKey(node)
+	return err == nil && exists && petset.Fenced(obj.(*corev1.Node))
 }
 
 func (c *caches) revisionLister() appslisters.ControllerRevisionLister {

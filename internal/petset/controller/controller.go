@@ -43,6 +43,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="",resources=pods/resize,verbs=update
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=list;watch;create;update
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
 //
 // Drains:

@@ -92,6 +92,7 @@ var tests = []struct {
 	{"history limit", testHistoryLimit},
 
 	{"deleted pod comes back", testDeletedPodComesBack},
+	{"fenced node", testFencedNode},
 	{"failed pod is replaced", testFailedPodIsReplaced},
 	{"orphan is adopted", testOrphanIsAdopted},
 	{"pod is released", testPodIsReleased},

@@ -66,6 +66,7 @@ func TestExamples(t *testing.T) {
 var exampleTests = map[string]func(*script){
 	"statefulset":      func(s *script) { s.rest(); s.settled() },
 	"reserved":         tryReserved,
+	"failover":         tryFailover,
 	"recovery":         tryRecovery,
 	"growing-claims":   tryGrowingClaims,
 	"attributes-class": tryGrowingClaims,
@@ -90,6 +91,15 @@ func tryReserved(s *script) {
 	s.rest()
 	s.settled()
 	s.expectStory("+web-4, ready web-4, deleting web-1, -web-1")
+}
+
+func tryFailover(s *script) {
+	s.through("get pods")
+	s.settled()
+	s.story()
+	s.rest()
+	s.settled()
+	s.expectStory(replaced("web-1"))
 }
 
 func tryRecovery(s *script) {

@@ -26,20 +26,54 @@ type knownPods struct {
 type knownSet struct {
 	uid  types.UID
 	pods factsByPod
+	// nodes of the pods by their names, those of former pods included until another
+	// of the same name comes. A controller that starts anew has forgotten those.
+	nodes map[string]string
 }
 
-// of returns the pods of a set. The caller may add to them, and is the only one
+// saw remembers a pod that was not known as it is now.
+func (k knownSet) saw(pod *corev1.Pod) {
+	k.pods[pod] = petset.FactsOf(pod)
+	if pod.Spec.NodeName != "" {
+		k.nodes[pod.Name] = pod.Spec.NodeName
+	} else {
+		delete(k.nodes, pod.Name)
+	}
+}
+
+// failedOver returns on which node pets ran that have no pod, by the pod's name, if
+// that node is fenced. It matters where pets have an order.
+func (k knownSet) failedOver(set petset.Set, present []*corev1.Pod, fenced func(node string) bool) map[string]string {
+	if set.Parallel {
+		return nil
+	}
+	former := maps.Clone(k.nodes)
+	for _, pod := range present {
+		delete(former, pod.Name)
+	}
+	for name, node := range former {
+		if _, ordinal, _ := petset.SplitOrdinal(name); !set.Contains(ordinal) {
+			delete(k.nodes, name) // it was scaled away
+			delete(former, name)
+		} else if !fenced(node) {
+			delete(former, name)
+		}
+	}
+	return former
+}
+
+// of returns what is known of a set. The caller may add to it, and is the only one
 // who looks at that set now.
-func (k *knownPods) of(set client.Object) factsByPod {
+func (k *knownPods) of(set client.Object) knownSet {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	key := client.ObjectKeyFromObject(set)
 	known, ok := k.sets[key]
 	if !ok || known.uid != set.GetUID() {
-		known = knownSet{set.GetUID(), factsByPod{}}
+		known = knownSet{set.GetUID(), factsByPod{}, map[string]string{}}
 		k.sets[key] = known
 	}
-	return known.pods
+	return known
 }
 
 func (k *knownPods) forget(set types.NamespacedName) {

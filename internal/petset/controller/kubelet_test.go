@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -28,11 +29,14 @@ type kubelet struct {
 	// held says what does not happen to a pod, by namespace/name: "start", to
 	// be ready; "stop", to go when deleted.
 	held map[string]string
+	// places are the nodes of pods that are not on the common one, by
+	// namespace/name.
+	places map[string]string
 }
 
 func startKubelet(t *testing.T, client kubernetes.Interface) *kubelet {
 	t.Helper()
-	k := &kubelet{client: client, work: make(chan *corev1.Pod, 10000), held: map[string]string{}}
+	k := &kubelet{client: client, work: make(chan *corev1.Pod, 10000), held: map[string]string{}, places: map[string]string{}}
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}, // resizing looks at it
 		Status: corev1.NodeStatus{Allocatable: quantities(corev1.ResourceMemory, "1Gi")}}
 	if _, err := client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
@@ -84,6 +88,19 @@ func (k *kubelet) release(namespace, pod string) {
 	}
 }
 
+// place says where the next pod of that name runs; empty for the common node.
+func (k *kubelet) place(namespace, pod, node string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.places[namespace+"/"+pod] = node
+}
+
+func (k *kubelet) nodeOf(pod *corev1.Pod) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return cmp.Or(k.places[pod.Namespace+"/"+pod.Name], "node")
+}
+
 func (k *kubelet) isHeld(pod *corev1.Pod, what string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -100,7 +117,7 @@ func (k *kubelet) sync(ctx context.Context, t *testing.T, pod *corev1.Pod) {
 	case pod.Spec.NodeName == "":
 		err = k.client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
-			Target:     corev1.ObjectReference{Kind: "Node", Name: "node"},
+			Target:     corev1.ObjectReference{Kind: "Node", Name: k.nodeOf(pod)},
 		}, metav1.CreateOptions{})
 	case pod.Status.Phase == corev1.PodPending && !k.isHeld(pod, "start"):
 		err = k.setPhase(ctx, pod, corev1.PodRunning)

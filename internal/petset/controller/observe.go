@@ -11,17 +11,16 @@ import (
 	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
-// claimPods returns the set's pods, and what is known of them. Orphans that match
-// it are adopted, pods that do not match it any more are released.
-func (r *reconciler) claimPods(ctx context.Context, set client.Object, value petset.Set) ([]*corev1.Pod, factsByPod, error) {
+// claimPods returns the set's pods; what is known of them is up to date then. Orphans
+// that match it are adopted, pods that do not match it any more are released.
+func (r *reconciler) claimPods(ctx context.Context, set client.Object, value petset.Set, known knownSet) ([]*corev1.Pod, error) {
 	candidates, err := r.caches.podsAndOrphans(value)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	known := r.known.of(set)
 	pods, others := candidates[:0], []*corev1.Pod(nil)
 	for _, pod := range candidates {
-		if _, ok := known[pod]; ok {
+		if _, ok := known.pods[pod]; ok {
 			pods = append(pods, pod)
 		} else {
 			others = append(others, pod)
@@ -35,16 +34,16 @@ func (r *reconciler) claimPods(ctx context.Context, set client.Object, value pet
 	manager := kubecontroller.NewPodControllerRefManager(control, set, value.Selector, value.Kind, canAdopt(r.kind, set))
 	claimed, err := manager.ClaimPods(ctx, others, value.IsMember)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, pod := range claimed {
 		if metav1.IsControlledBy(pod, set) { // and not only about to be
-			known[pod] = petset.FactsOf(pod)
+			known.saw(pod)
 		}
 	}
 	pods = append(pods, claimed...)
-	forgetFormer(known, pods)
-	return pods, known, nil
+	forgetFormer(known.pods, pods)
+	return pods, nil
 }
 
 // observeClaims returns the claims of the set's pets, present and past.

@@ -72,7 +72,8 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // step observes, decides and acts. The status is written even when actions
 // failed: what was observed is true all the same.
 func (r *reconciler) step(ctx context.Context, set client.Object, value petset.Set) (reconcile.Result, error) {
-	pods, facts, err := r.claimPods(ctx, set, value)
+	known := r.known.of(set)
+	pods, err := r.claimPods(ctx, set, value, known)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -90,7 +91,8 @@ func (r *reconciler) step(ctx context.Context, set client.Object, value petset.S
 		Former:         revisions.former,
 		CollisionCount: revisions.collisions,
 		Pods:           pods,
-		Facts:          facts,
+		Facts:          known.pods,
+		FailedOver:     known.failedOver(value, pods, r.caches.fenced),
 		Claims:         r.observeClaims(value, pods),
 		NameTaken:      r.kind.nameTaken(set),
 		DrainFailures:  r.drains.failuresOf(pods),

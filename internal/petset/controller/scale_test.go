@@ -20,6 +20,7 @@ func testCreateInOrder(c *cluster) {
 	got := fmt.Sprint(pod.Labels, pod.Spec.Hostname, pod.Spec.Subdomain, pod.Spec.Volumes[0].Name, pod.Spec.Volumes[0].PersistentVolumeClaim.ClaimName)
 	want := fmt.Sprint(map[string]string{"app": "web", "apps.kubernetes.io/pod-index": "1",
 		"controller-revision-hash":           set.Status.UpdateRevision,
+		"mainstay.dev/failover":              "Fenced",
 		"statefulset.kubernetes.io/pod-name": "web-1"}, "web-1", "svc", "data", "data-web-1")
 	if got != want {
 		c.Errorf("web-1 is %s, want %s", got, want)

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
 // urgency is how soon a set has to be looked at after an event.
@@ -99,6 +101,11 @@ func claimChanged(old, is *corev1.PersistentVolumeClaim) urgency {
 	return when(old.UID != is.UID ||
 		(old.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil) ||
 		!reflect.DeepEqual(old.OwnerReferences, is.OwnerReferences))
+}
+
+// nodeChanged: it is fenced, or not any more. That is rare.
+func nodeChanged(old, is *corev1.Node) urgency {
+	return when(petset.Fenced(old) != petset.Fenced(is))
 }
 
 // revisionChanged: their data cannot change; that they come or go is enough.

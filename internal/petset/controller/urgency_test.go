@@ -51,6 +51,24 @@ func TestPodChanged(t *testing.T) {
 	}
 }
 
+// Of a node it matters alone whether it is fenced: kubelet writes its status all the
+// time.
+func TestNodeChanged(t *testing.T) {
+	up, fenced := &corev1.Node{}, &corev1.Node{}
+	up.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute}}
+	fenced.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeOutOfService, Value: "fenced", Effect: corev1.TaintEffectNoSchedule}}
+	for name, got := range map[string][2]urgency{
+		"nothing":    {nodeChanged(fenced, fenced), never},
+		"tainted":    {nodeChanged(&corev1.Node{}, up), never},
+		"fenced":     {nodeChanged(up, fenced), now},
+		"back again": {nodeChanged(fenced, up), now},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s: %v", name, got[0])
+		}
+	}
+}
+
 func ownedPod(name string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: "pod", Labels: map[string]string{"app": "web"},

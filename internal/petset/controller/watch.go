@@ -41,6 +41,7 @@ func watchAll(kind kind, c controller.Controller, from cache.Cache, caches *cach
 		// What comes was mostly made by the set itself.
 		source.Kind(from, &corev1.Pod{}, handlerFor(soon, kind.podChanged, delay, func(pod *corev1.Pod) []types.NamespacedName { return podSets(owners, pod) })),
 		source.Kind(from, &corev1.PersistentVolumeClaim{}, handlerFor(soon, kind.claimChanged, delay, caches.claimSets)),
+		source.Kind(from, &corev1.Node{}, handlerFor(soon, nodeChanged, delay, func(*corev1.Node) []types.NamespacedName { return caches.allSets() })),
 		source.Kind(from, &apps.ControllerRevision{}, handlerFor(soon, revisionChanged, delay, func(revision *apps.ControllerRevision) []types.NamespacedName { return owners(revision) })),
 	}
 	sources = append(sources, kind.neighbours(from)...)
@@ -92,6 +93,15 @@ func podSets(owners func(client.Object) []types.NamespacedName, pod *corev1.Pod)
 		return []types.NamespacedName{{Namespace: pod.Namespace, Name: parent}}
 	}
 	return nil
+}
+
+// allSets: which of them a node concerns would be more to find out than to look.
+func (c *caches) allSets() []types.NamespacedName {
+	var sets []types.NamespacedName
+	for _, obj := range c.sets.GetStore().List() {
+		sets = append(sets, client.ObjectKeyFromObject(obj.(client.Object)))
+	}
+	return sets
 }
 
 // claimSets finds the sets of a claim by its name: what a user keeps has no

@@ -116,7 +116,7 @@ func (n node) NodeGetVolumeStats(_ context.Context, r *spec.NodeGetVolumeStatsRe
 		usage = append(usage, &spec.VolumeUsage{Unit: spec.VolumeUsage_INODES, Total: u.TotalInodes, Used: u.UsedInodes, Available: u.AvailableInodes})
 	}
 	condition := &spec.VolumeCondition{Message: "nothing is wrong"}
-	if ill := n.driver.Pools.Health()(r.GetVolumeId()); ill != nil {
+	if ill := pool.HealthOf(id); ill != nil {
 		condition = &spec.VolumeCondition{Abnormal: true, Message: ill.Error()}
 	}
 	return &spec.NodeGetVolumeStatsResponse{Usage: usage, VolumeCondition: condition}, nil

@@ -29,12 +29,13 @@ type driver struct {
 	connection *grpc.ClientConn
 }
 
-// connect reaches the driver on its socket.
-func connect(ctx context.Context, s served, endpoint string) (*driver, error) {
+// connect reaches the driver on its socket, to act while holds says so.
+func connect(ctx context.Context, s served, endpoint string, holds func() bool) (*driver, error) {
 	connection, err := grpc.NewClient("unix:"+endpoint,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // a socket of root's
 		grpc.WithIdleTimeout(0),                                  // so that it is noticed when the driver goes
-		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
+		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)),
+		grpc.WithUnaryInterceptor(onlyWhile(holds)))
 	if err != nil {
 		return nil, err
 	}

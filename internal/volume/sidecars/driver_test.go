@@ -75,7 +75,7 @@ func TestFindEndpoint(t *testing.T) {
 
 func TestConnect(t *testing.T) {
 	v := newVendor(t)
-	d, err := connect(t.Context(), served{name: v.Name, attach: true}, v.Socket())
+	d, err := connect(t.Context(), served{name: v.Name, attach: true}, v.Socket(), always)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestConnect(t *testing.T) {
 	if len(d.sidecars()) != len(makers) || !d.hasTopology() {
 		t.Errorf("its sidecars are %v, topology %v", d.sidecars(), d.hasTopology())
 	}
-	if _, err := connect(t.Context(), served{name: "other.example.com"}, v.Socket()); err == nil || !strings.Contains(err.Error(), "it is the driver "+v.Name) {
+	if _, err := connect(t.Context(), served{name: "other.example.com"}, v.Socket(), always); err == nil || !strings.Contains(err.Error(), "it is the driver "+v.Name) {
 		t.Errorf("connected to the wrong driver: %v", err)
 	}
 }
@@ -91,7 +91,7 @@ func TestConnect(t *testing.T) {
 // A driver that comes back in time was never away; one that does not is gone.
 func TestWatch(t *testing.T) {
 	v := newVendor(t)
-	d, err := connect(t.Context(), served{name: v.Name}, v.Socket())
+	d, err := connect(t.Context(), served{name: v.Name}, v.Socket(), always)
 	if err != nil {
 		t.Fatal(err)
 	}

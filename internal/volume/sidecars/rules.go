@@ -31,7 +31,7 @@ func Rules() []rbac.PolicyRule {
 // NamespaceRules is what Run's user may do in Config.Namespace.
 func NamespaceRules() []rbac.PolicyRule {
 	return []rbac.PolicyRule{
-		rule("coordination.k8s.io", []string{"leases"}, "get", "create", "update"),
+		rule("coordination.k8s.io", []string{"leases"}, "get", "list", "watch", "create", "update"),
 		rule("storage.k8s.io", []string{"csistoragecapacities"}, "get", "list", "watch", "create", "update", "patch", "delete"),
 	}
 }

@@ -33,6 +33,9 @@ type Config struct {
 	KubeletDir string
 	// Namespace holds the drivers' Leases and CSIStorageCapacity objects.
 	Namespace string
+	// Holds tells whether the node's lease of the fence holds: nothing is begun
+	// otherwise. A node that has none holds it always.
+	Holds func() bool
 }
 
 func (c Config) registryDir() string { return filepath.Join(c.KubeletDir, "plugins_registry") }

@@ -29,11 +29,14 @@ func work(ctx context.Context, config Config, c clients, s served) {
 
 // workOnce serves the driver as long as it is there.
 func workOnce(ctx context.Context, config Config, c clients, s served) error {
+	if err := until(ctx, config.Holds); err != nil {
+		return err
+	}
 	endpoint, err := findEndpoint(ctx, config.registryDir(), s.name)
 	if err != nil {
 		return err
 	}
-	d, err := connect(ctx, s, endpoint)
+	d, err := connect(ctx, s, endpoint, config.Holds)
 	if err != nil {
 		return err
 	}
@@ -45,6 +48,11 @@ func workOnce(ctx context.Context, config Config, c clients, s served) error {
 	// What is under way then fails, rather than holding the Lease.
 	defer context.AfterFunc(ctx, func() { d.connection.Close() })()
 	watching.Go(func() { cancel(d.watch(ctx, patience)) })
+	watching.Go(func() {
+		if until(ctx, func() bool { return !config.Holds() }) == nil {
+			cancel(errRanOut)
+		}
+	})
 
 	var failed error
 	err = lead(ctx, c.kubernetes, leaseOf(config.Namespace, s.name), config.NodeName, usualTerms, func(ctx context.Context) {

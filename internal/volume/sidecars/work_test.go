@@ -49,7 +49,7 @@ func newCluster(t *testing.T) cluster {
 		snapshots: fakesnapshots.NewSimpleClientset(), //nolint:staticcheck // upstream generates no other
 		vendor:    v,
 	}
-	config, clients := Config{NodeName: thisNode, KubeletDir: v.KubeletDir, Namespace: "kube-system"}, clients{c.Clientset, c.snapshots}
+	config, clients := Config{NodeName: thisNode, KubeletDir: v.KubeletDir, Namespace: "kube-system", Holds: always}, clients{c.Clientset, c.snapshots}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {

@@ -15,8 +15,7 @@ func (n *Network) Cut(from, to *Host) error {
 
 // Mend opens a way that was cut.
 func (n *Network) Mend(from, to *Host) error {
-	pair := fmt.Sprintf("element bridge faults cut { %d . %d }", group(from), group(to))
-	return n.rule("add " + pair + "\ndelete " + pair) // it is no error if it was open
+	return n.takeOut(fmt.Sprintf("cut { %d . %d }", group(from), group(to)))
 }
 
 // MendAll opens all ways that were cut.
@@ -76,6 +75,11 @@ func (n *Network) Cuts() (cuts [][2]*Host, err error) {
 // rule changes the rules of the switch, all or nothing.
 func (n *Network) rule(change string) error {
 	return runWith(change, "nsenter", "--net=/run/netns/"+n.switchName(), "nft", "-f", "-")
+}
+
+// takeOut takes an element out of a set of the switch. It is no error if it was not there.
+func (n *Network) takeOut(element string) error {
+	return n.rule("add element bridge faults " + element + "\ndelete element bridge faults " + element)
 }
 
 func group(h *Host) int {

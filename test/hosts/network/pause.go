@@ -17,7 +17,7 @@ func (h *Host) Pause() error {
 	if !h.On() {
 		return fmt.Errorf("%s has no power", h.Name())
 	}
-	if err := h.silence("add"); err != nil {
+	if err := h.silence(); err != nil {
 		return err
 	}
 	if err := h.freeze("1"); err != nil {
@@ -48,7 +48,7 @@ func (h *Host) Resume() error {
 	if err := h.freeze("0"); err != nil {
 		return fmt.Errorf("resume %s: %w", h.Name(), err)
 	}
-	return h.silence("delete")
+	return h.unsilence()
 }
 
 func (h *Host) freeze(value string) error {
@@ -78,12 +78,11 @@ func (h *Host) paused() bool {
 	return err == nil && string(frozen) == "1\n"
 }
 
-// silence adds the host to those whose ports carry nothing, or deletes it there.
-func (h *Host) silence(verb string) error {
-	element := fmt.Sprintf("element bridge faults silent { %d }\n", group(h))
-	if verb == "delete" {
-		element = "add " + element + "delete " + element // it is no error if it was not there
-		return h.network.rule(element)
-	}
-	return h.network.rule("add " + element)
-}
+// silent names the host among those whose ports carry nothing.
+func (h *Host) silent() string { return fmt.Sprintf("silent { %d }", group(h)) }
+
+// silence has the host's port carry nothing.
+func (h *Host) silence() error { return h.network.rule("add element bridge faults " + h.silent()) }
+
+// unsilence has it carry again.
+func (h *Host) unsilence() error { return h.network.takeOut(h.silent()) }

@@ -46,7 +46,7 @@ func (h *Host) unplug() error {
 			}
 		}
 	}
-	return h.silence("delete") // if it was paused
+	return h.unsilence() // if it was paused
 }
 
 // end kills the host's processes and lets go what they held.

@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	core "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
+)
+
+// outOfService is Kubernetes' own taint for a node that is surely down (KEP-2268):
+// without it the attach-detach controller waits six minutes for the node to unmount,
+// and the scheduler would go on to bind pods there.
+// It evicts nobody: pods that are no pets are left to Kubernetes.
+var outOfService = core.Taint{Key: core.TaintNodeOutOfService, Value: "fenced", Effect: core.TaintEffectNoSchedule}
+
+// marks are what a Node object shows of its lease: why it is fenced, with the taint, or
+// why it is not, though it seems lost. Empty: it is not so.
+type marks struct{ fenced, held string }
+
+// mark makes sure that a node bears its marks and no others.
+func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
+	if shown, known := j.marked[node]; known && shown == wanted {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, j.Terms.Blind)
+	defer cancel()
+	nodes := j.Client.CoreV1().Nodes()
+	var changed []core.NodeCondition
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		n, err := nodes.Get(ctx, node, meta.GetOptions{})
+		if err != nil {
+			return err
+		}
+		changed = wanted.change(n.Status.Conditions, meta.Now())
+		if slices.Contains(n.Spec.Taints, outOfService) == (wanted.fenced != "") {
+			return nil
+		}
+		n.Spec.Taints = slices.DeleteFunc(n.Spec.Taints, func(t core.Taint) bool { return t == outOfService })
+		if wanted.fenced != "" {
+			n.Spec.Taints = append(n.Spec.Taints, outOfService)
+		}
+		_, err = nodes.Update(ctx, n, meta.UpdateOptions{})
+		return err
+	})
+	if err == nil && len(changed) > 0 {
+		var patch []byte
+		if patch, err = json.Marshal(map[string]any{"status": map[string]any{"conditions": changed}}); err == nil {
+			_, err = nodes.PatchStatus(ctx, node, patch)
+		}
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("mark node %s: %w", node, err)
+	}
+	j.marked[node] = wanted
+	return nil
+}
+
+// change gives the conditions that are not as they should be. One that was never true
+// is not there.
+func (m marks) change(now []core.NodeCondition, at meta.Time) (changed []core.NodeCondition) {
+	for _, wanted := range []core.NodeCondition{
+		{Type: v1alpha1.NodeFenced, Status: core.ConditionTrue, Reason: "LeaseFenced", Message: m.fenced},
+		{Type: v1alpha1.NodeFenceHeld, Status: core.ConditionTrue, Reason: "TooManyLost", Message: m.held},
+	} {
+		if wanted.Message == "" {
+			wanted.Status, wanted.Reason = core.ConditionFalse, "NotSo"
+		}
+		i := slices.IndexFunc(now, func(c core.NodeCondition) bool { return c.Type == wanted.Type })
+		switch {
+		case i < 0 && wanted.Status == core.ConditionFalse:
+		case i >= 0 && now[i].Status == wanted.Status && now[i].Message == wanted.Message:
+		default:
+			wanted.LastHeartbeatTime, wanted.LastTransitionTime = at, at
+			if i >= 0 && now[i].Status == wanted.Status {
+				wanted.LastTransitionTime = now[i].LastTransitionTime
+			}
+			changed = append(changed, wanted)
+		}
+	}
+	return changed
+}
