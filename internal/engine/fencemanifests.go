@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -157,7 +158,8 @@ func checkKubeletCgroup(path string) error {
 	if path == "" {
 		return nil
 	}
-	if err := checkNodePath("--kubelet-cgroup", path); err != nil || !strings.HasPrefix(path[strings.LastIndex(path, "/"):], "/kubepods") {
+	// With a root of its own and systemd, its name is /kubelet.slice/kubelet-kubepods.slice.
+	if err := checkNodePath("--kubelet-cgroup", path); err != nil || !strings.Contains(filepath.Base(path), "kubepods") {
 		return fmt.Errorf("--kubelet-cgroup %q: write the cgroup that holds all pods, such as /kubepods.slice", path)
 	}
 	return nil
