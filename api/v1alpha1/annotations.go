@@ -8,9 +8,12 @@ const (
 	// FailoverAnnotation is the field failover.policy of a PetSet: Fenced, which is
 	// the default, or Manual.
 	FailoverAnnotation = "mainstay.dev/failover"
-	// FailoverAfterAnnotation is the field failover.afterSeconds of a PetSet. The
-	// pods of both kinds bear it, too, if it is more than 0.
-	FailoverAfterAnnotation = "mainstay.dev/failover-after-seconds"
+	// VolumeLossAnnotation is the field volumeLoss.policy of a PetSet: Wait, which is
+	// the default, or Recreate.
+	VolumeLossAnnotation = "mainstay.dev/volume-loss"
+	// VolumeLossAfterAnnotation is the field volumeLoss.after of a PetSet: 10m
+	// without it.
+	VolumeLossAfterAnnotation = "mainstay.dev/volume-loss-after"
 )
 
 // Annotations that the controller keeps its own notes in. They are read by
@@ -22,4 +25,16 @@ const (
 	DrainStartedAnnotation = "mainstay.dev/drain-started"
 	// DrainedAnnotation on a pod is when it had drained.
 	DrainedAnnotation = "mainstay.dev/drained"
+	// LostSinceAnnotation on a claim is since when its volume has been on a node that
+	// is lost. It goes when the node is back.
+	LostSinceAnnotation = "mainstay.dev/volume-lost-since"
+	// ReplacesAnnotation on a claim names the volume that was lost, and in whose
+	// place it gets an empty one. It goes when the pet is available.
+	ReplacesAnnotation = "mainstay.dev/replaces-volume"
+	// LostAnnotation on a volume says when and why its claim was replaced. Nothing
+	// binds such a volume to a claim again.
+	LostAnnotation = "mainstay.dev/lost"
+	// FormerReclaimPolicyAnnotation on a volume is the reclaim policy that it had
+	// before it was lost, and is kept since.
+	FormerReclaimPolicyAnnotation = "mainstay.dev/former-reclaim-policy"
 )

@@ -1,17 +1,5 @@
 package v1alpha1
 
-// FailoverLabel is that of a pod which is started elsewhere, when its node is lost,
-// as soon as the node is fenced. It is given when the pod is made, and cannot be changed:
-// the node has to know as much as those who take the pod from it.
-const FailoverLabel = "mainstay.dev/failover"
-
-// FailoverFenced is the value of FailoverLabel, and the policy of sets whose pods bear
-// it.
-const FailoverFenced = "Fenced"
-
-// FailoverManual is the policy of sets whose pods do not.
-const FailoverManual = "Manual"
-
 // Failover says what becomes of a pet when its node is lost. A pet has what the set
 // says when its pod is made: a change reaches it with its next pod, and restarts
 // nothing.
@@ -31,7 +19,24 @@ type Failover struct {
 	AfterSeconds int32 `json:"afterSeconds,omitempty"`
 }
 
-// FailoverPolicy says whether pets are started elsewhere when their node is lost.
+// FailoverPolicy says whether pets are started elsewhere when their node is lost. The
+// policies are FailoverFenced and FailoverManual.
 //
 // +kubebuilder:validation:Enum=Fenced;Manual
 type FailoverPolicy string
+
+// FailoverManual is the policy of sets whose pods do not bear FailoverLabel.
+const FailoverManual = "Manual"
+
+// FailoverLabel is that of a pod which is started elsewhere, when its node is lost,
+// as soon as the node is fenced. It is given when the pod is made, and cannot be changed:
+// the node has to know as much as those who take the pod from it.
+const FailoverLabel = "mainstay.dev/failover"
+
+// FailoverFenced is the value of FailoverLabel.
+const FailoverFenced = "Fenced"
+
+// FailoverAfterAnnotation on a pod with FailoverLabel is how many seconds its node
+// must have been fenced before the pod is started elsewhere; without it, none. The
+// judge counts them by its own clock, from when it first saw the node fenced.
+const FailoverAfterAnnotation = "mainstay.dev/failover-after-seconds"

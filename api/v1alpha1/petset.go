@@ -120,6 +120,9 @@ type PetSetSpec struct {
 	// What becomes of a pet when its node is lost.
 	// +optional
 	Failover *Failover `json:"failover,omitempty"`
+	// What becomes of a pet whose volume is lost with its node.
+	// +optional
+	VolumeLoss *VolumeLoss `json:"volumeLoss,omitempty"`
 	// Changes to the template for some ordinals. Of entries that name the same
 	// ordinal the first counts, alone. A change here is an update of the pets that
 	// it makes a difference to.

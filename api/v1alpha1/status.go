@@ -66,6 +66,10 @@ const (
 	ReasonUnschedulable = "Unschedulable"
 	// ReasonClaim: a claim cannot become what its template says.
 	ReasonClaim = "Claim"
+	// ReasonVolumeLost: the node of a volume is lost, and no other node has the
+	// volume. The message says what the pet waits for; spec.volumeLoss says what
+	// there is to choose.
+	ReasonVolumeLost = "VolumeLost"
 	// ReasonDependency: what the set depends on is not ready.
 	ReasonDependency = "Dependency"
 	// ReasonDrain: a pet did not drain in time, and is held. Put right what keeps it

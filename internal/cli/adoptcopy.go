@@ -83,6 +83,9 @@ func copyOf(old *unstructured.Unstructured, to setKind, note adoptionNote) (*uns
 	return made, nil
 }
 
+// volumeLossAnnotations are those of a StatefulSet, by the fields of volumeLoss.
+var volumeLossAnnotations = map[string]string{"policy": v1alpha1.VolumeLossAnnotation, "after": v1alpha1.VolumeLossAfterAnnotation}
+
 // asPetSet: every field of a StatefulSet is one of a PetSet. What it says by an
 // annotation, a PetSet has a field for.
 func asPetSet(set *unstructured.Unstructured) {
@@ -113,6 +116,16 @@ func asPetSet(set *unstructured.Unstructured) {
 	if len(failover) > 0 {
 		spec["failover"] = failover
 	}
+	loss := map[string]any{}
+	for field, annotation := range volumeLossAnnotations {
+		if value := annotations[annotation]; value != "" {
+			loss[field] = value
+			delete(annotations, annotation)
+		}
+	}
+	if len(loss) > 0 {
+		spec["volumeLoss"] = loss
+	}
 	set.SetAnnotations(annotations)
 }
 
@@ -129,9 +142,14 @@ func asStatefulSet(set *unstructured.Unstructured) {
 	if seconds, _, _ := unstructured.NestedInt64(set.Object, "spec", "failover", "afterSeconds"); seconds > 0 {
 		annotations[v1alpha1.FailoverAfterAnnotation] = strconv.FormatInt(seconds, 10)
 	}
+	for field, annotation := range volumeLossAnnotations {
+		if value, _, _ := unstructured.NestedString(set.Object, "spec", "volumeLoss", field); value != "" {
+			annotations[annotation] = value
+		}
+	}
 	set.SetAnnotations(annotations)
 	for _, field := range []string{
-		"recovery", "failover", "overrides", "dependsOn", "drain", "ordinals.reserved",
+		"recovery", "failover", "volumeLoss", "overrides", "dependsOn", "drain", "ordinals.reserved",
 		"updateStrategy.rollingUpdate.order", "updateStrategy.rollingUpdate.leaderSelector",
 		"updateStrategy.rollingUpdate.paused", "updateStrategy.rollingUpdate.inPlace",
 	} {

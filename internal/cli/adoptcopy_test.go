@@ -36,6 +36,8 @@ metadata:
     mainstay.dev/recovery: Replace
     mainstay.dev/failover: Manual
     mainstay.dev/failover-after-seconds: "30"
+    mainstay.dev/volume-loss: Recreate
+    mainstay.dev/volume-loss-after: 90s
     kubectl.kubernetes.io/last-applied-configuration: "{}"
     note: keep
 spec:
@@ -68,6 +70,7 @@ spec:
   replicas: 2
   recovery: {brokenRevision: Replace}
   failover: {policy: Manual, afterSeconds: 30}
+  volumeLoss: {policy: Recreate, after: 90s}
   template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db}]}}
   volumeClaimTemplates: [{metadata: {name: data}, status: {phase: Pending}}]
   persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Delete}
@@ -83,6 +86,9 @@ spec:
 	}
 	spec, annotations := back.Object["spec"].(map[string]any), back.GetAnnotations()
 	if spec["recovery"] != nil || annotations["mainstay.dev/recovery"] != "Replace" || back.GetLabels()["tier"] != "data" {
+		t.Errorf("back: %v", back.Object)
+	}
+	if spec["volumeLoss"] != nil || annotations["mainstay.dev/volume-loss"] != "Recreate" || annotations["mainstay.dev/volume-loss-after"] != "90s" {
 		t.Errorf("back: %v", back.Object)
 	}
 	if spec["failover"] != nil || annotations["mainstay.dev/failover"] != "Manual" || annotations["mainstay.dev/failover-after-seconds"] != "30" {

@@ -12,7 +12,8 @@ import (
 )
 
 // features lists what a PetSet asks for and a StatefulSet has no field for.
-// recovery and failover are not among them: a StatefulSet has them by annotations.
+// recovery, failover and volumeLoss are not among them: a StatefulSet has them by
+// annotations.
 func features(spec v1alpha1.PetSetSpec) (used []string) {
 	note := func(uses bool, what string) {
 		if uses {

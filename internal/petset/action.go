@@ -11,8 +11,11 @@ type Verb string
 const (
 	CreateClaim Verb = "create claim"
 	UpdateClaim Verb = "update claim"
-	CreatePod   Verb = "create pod"
-	UpdatePod   Verb = "update pod"
+	DeleteClaim Verb = "delete claim"
+	// UpdateVolume marks a volume that is kept, or takes that back.
+	UpdateVolume Verb = "update volume"
+	CreatePod    Verb = "create pod"
+	UpdatePod    Verb = "update pod"
 	// ResizePod writes the resources of the containers, which have a subresource
 	// of their own.
 	ResizePod Verb = "resize pod"
@@ -33,7 +36,7 @@ const (
 	StageMark                 // the claims of pets to be scaled away have their owners
 	StageScaleIn              // pets to be scaled away go
 	StageUpdate               // pets on another revision make room for their successors
-	StageClaims               // claims grow
+	StageClaims               // claims grow, or make room for others
 )
 
 // Action is one write to the API server.
@@ -44,8 +47,11 @@ type Action struct {
 	// Pod is what to create, what to update to, or what to delete: then its
 	// UID is the precondition, and it gets all the grace that it asks for.
 	Pod *corev1.Pod
-	// Claim is what to create or to update to.
+	// Claim is what to create or to update to, or what to delete: then its UID is
+	// the precondition.
 	Claim *corev1.PersistentVolumeClaim
+	// Volume is what to update to.
+	Volume *corev1.PersistentVolume
 	// ElseDelete: a pod that the API server will not change so is to be deleted
 	// instead.
 	ElseDelete bool
@@ -56,8 +62,11 @@ type Action struct {
 
 // Object names what the action acts on.
 func (a Action) Object() string {
-	if a.Claim != nil {
+	switch {
+	case a.Claim != nil:
 		return a.Claim.Name
+	case a.Volume != nil:
+		return a.Volume.Name
 	}
 	return a.Pod.Name
 }

@@ -16,11 +16,12 @@ import (
 
 // changeClaims plans what claims of pets that should exist lack.
 func (r *round) changeClaims() {
-	if !r.Set.ClaimsFollow {
-		return
-	}
 	r.stage = StageClaims
 	for _, p := range r.replicas {
+		r.replaceLostClaims(p)
+		if !r.Set.ClaimsFollow {
+			continue
+		}
 		for template, claim := range r.claimsOf(p) {
 			if claim != nil && !r.writes(claim.Name) {
 				r.changeClaim(p, claim, template)

@@ -43,7 +43,9 @@ func (r *round) claimsOf(p pet) iter.Seq2[*corev1.PersistentVolumeClaim, *corev1
 func (r *round) createMissingClaims(p pet, why string) {
 	for template, claim := range r.claimsOf(p) {
 		if claim == nil {
-			r.act(Action{Verb: CreateClaim, Ordinal: p.ordinal, Claim: r.Set.newClaim(template, p), Reason: why})
+			made := r.Set.newClaim(template, p)
+			r.noteReplaced(made)
+			r.act(Action{Verb: CreateClaim, Ordinal: p.ordinal, Claim: made, Reason: why})
 		}
 	}
 }
@@ -75,11 +77,11 @@ func (s Set) formerClaims(p pet) (names []string) {
 	return names
 }
 
-// lostClaim is a claim that the pet's pod mounts, that is not there, and that no
-// template would make again.
+// lostClaim is a claim that the pet's pod mounts, that is not there or is lost with its
+// volume, and that no template would make again.
 func (r *round) lostClaim(p pet) string {
 	for _, name := range r.Set.formerClaims(p) {
-		if r.Claims[name] == nil {
+		if _, lost := r.untilLoss(r.Claims[name]); r.Claims[name] == nil || lost && p.homeless() {
 			return name
 		}
 	}

@@ -80,6 +80,11 @@ func (r *round) trouble() *Trouble {
 			return &Trouble{Pod: r.Set.PodName(p.ordinal), Reason: v1alpha1.ReasonClaim, Message: message}
 		}
 	}
+	for _, p := range r.replicas {
+		if message := r.lossStory(p); message != "" {
+			return &Trouble{Pod: r.Set.PodName(p.ordinal), Reason: v1alpha1.ReasonVolumeLost, Message: message}
+		}
+	}
 	for _, pets := range [][]pet{r.replicas, r.condemned} {
 		for _, p := range pets {
 			if reason, message := p.trouble(); reason != "" {

@@ -44,11 +44,29 @@ func (w *world) converge() error {
 }
 
 func (w *world) faultsEnd() {
+	lost := w.losesNode()
 	for _, name := range w.nodeNames() {
-		w.nodeReturns(name)
+		if name != lost {
+			w.nodeReturns(name)
+		}
 	}
 	w.nameTaken = false
 	w.userMends()
+}
+
+// losesNode lets one node never come back, if the set gets on without it.
+func (w *world) losesNode() (name string) {
+	set, err := w.convert(w.sets.truth())
+	if err != nil || !w.local || !set.VolumeLoss.Recreate || w.chance(3) {
+		return ""
+	}
+	name = oneOf(w, "small", "large") // the largest has room for all
+	w.say("node %s is lost for good", name)
+	n := w.nodes[name]
+	n.down, n.fenced = true, w.chance(2)
+	n.gone = !n.fenced
+	w.switchOff(name)
+	return name
 }
 
 func (w *world) everybodyWorks() {

@@ -37,7 +37,7 @@ func FromPetSet(in *v1alpha1.PetSet) (Set, error) {
 func (s *Set) takePetSet(spec v1alpha1.PetSetSpec) (err error) {
 	s.Kind = PetSetKind
 	s.ReplaceBroken = spec.Recovery == nil || spec.Recovery.BrokenRevision != v1alpha1.BrokenRevisionWait
-	s.Failover = takeFailover(spec.Failover)
+	s.Failover, s.VolumeLoss = takeFailover(spec.Failover), takeVolumeLoss(spec.VolumeLoss)
 	if spec.Ordinals != nil {
 		if s.Ordinals, err = NewOrdinals(int(spec.Ordinals.Start), spec.Ordinals.Reserved); err != nil {
 			return fmt.Errorf("spec.ordinals.reserved: %w", err)

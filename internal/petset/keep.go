@@ -31,13 +31,12 @@ func (r *round) keep() (goOn bool) {
 }
 
 // keepLater is for the pets of an ordered set that come after one that is not
-// available. They wait for their turn, but for those that a fenced node has lost:
-// order is for pets that start, and these had started. A majority of them may be
-// what the one before them waits for, and each would wait for the one before it to
-// recover.
+// available. They wait for their turn, but for those that a fenced node has lost, and
+// those whose lost claim was given up: order is for pets that start, and these had
+// started. A majority of them may be what the one before them waits for.
 func (r *round) keepLater(pets []pet) {
 	for _, p := range pets {
-		if !r.failedOver(p) {
+		if p.pod != nil || !r.failedOver(p) && !r.halfReplaced(p) {
 			r.keepClaims([]pet{p})
 		} else if waitFor := r.keepPet(p); waitFor != "" {
 			r.wait(p, waitFor)
@@ -72,7 +71,10 @@ func (r *round) keepPet(p pet) (waitFor string) {
 		return fmt.Sprintf("its pod ended (%s) and is being removed", p.pod.Status.Phase)
 
 	// 2. A pet without a pod gets one, but not on a claim that is on its way
-	// out, and the set's first pet not before what it depends on is ready.
+	// out, or whose volume is lost, and the set's first pet not before what it
+	// depends on is ready.
+	case p.pod == nil && r.turn[p.ordinal]:
+		return "it " + r.lossStory(p)
 	case p.pod == nil && r.unusableClaim(p) != "":
 		return r.waitForClaim(p)
 	case p.pod == nil && len(r.Pods) == 0 && len(r.Unready) > 0:
@@ -135,6 +137,8 @@ func (r *round) notUp(p pet) string {
 	switch {
 	case p.changing != nil:
 		return "its pod is being changed in place"
+	case !p.ready && r.lossStory(p) != "":
+		return "it " + r.lossStory(p)
 	case !p.ready:
 		return "its pod is not ready"
 	case !r.available(p):

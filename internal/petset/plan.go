@@ -26,6 +26,12 @@ type Observation struct {
 	Facts map[*corev1.Pod]Facts
 	// Claims by name. Those of other sets do no harm.
 	Claims map[string]*corev1.PersistentVolumeClaim
+	// Volumes by name: those of claims that are lost, or may be in a set that
+	// replaces such claims; and those that were kept in the place of a claim that
+	// is missing now.
+	Volumes map[string]*corev1.PersistentVolume
+	// Nodes are all of the cluster, wherever there are Volumes.
+	Nodes []*corev1.Node
 	// FailedOver says which fenced node the pod of a pet was taken from that has no
 	// pod now, by the pod's name.
 	FailedOver map[string]string

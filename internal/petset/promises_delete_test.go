@@ -41,6 +41,8 @@ func (r *round) mayDelete(a Action, plan Plan, scaledIn, updated *int) error {
 		return errors.Join(r.mayScaleIn(a, *scaledIn), r.hasDrained(a), r.claimIsMarked(a, plan))
 	case !r.Set.Contains(a.Ordinal):
 		return fmt.Errorf("it is scaled away too early")
+	case a.Stage == StageClaims:
+		return errors.Join(r.mayMakeRoom(a), r.claimStays(a, plan))
 	case a.Stage == StageUpdate:
 		*updated++
 		return errors.Join(r.mayUpdate(a, plan, *updated), r.cannotBeChanged(a), r.claimStays(a, plan))
@@ -62,11 +64,12 @@ func (r *round) mayReplace(a Action) error {
 	return errors.Join(r.mayReplaceBroken(a), r.cannotBeChanged(a))
 }
 
-// lacksClaims: the pod waits for a claim that is not there, and has no template.
+// lacksClaims: the pod waits for a claim that is not there, or is lost with its volume,
+// and has no template.
 func (r *round) lacksClaims(a Action) bool {
 	return slices.ContainsFunc(claimsOf(a.Pod), func(name string) bool {
 		made := func(t corev1.PersistentVolumeClaim) bool { return r.Set.ClaimName(t.Name, a.Ordinal) == name }
-		return r.Claims[name] == nil && !slices.ContainsFunc(r.Set.ClaimTemplates, made)
+		return (r.Claims[name] == nil || a.Pod.Spec.NodeName == "" && r.isLost(r.Claims[name]) == nil) && !slices.ContainsFunc(r.Set.ClaimTemplates, made)
 	})
 }
 

@@ -31,6 +31,10 @@ func promised(o Observation, plan Plan) error {
 					return view.mayChange(a, plan, &updated)
 				case ResizePod, DrainPod:
 					return view.mayGoOn(a)
+				case UpdateVolume:
+					return view.mayMark(a)
+				case DeleteClaim:
+					return view.mayGiveUp(a, plan.Actions[:i])
 				}
 				return errors.Join(view.mayOwn(a), view.mayResizeClaim(a))
 			})
@@ -95,7 +99,7 @@ func (r *round) seen(pod *corev1.Pod) *corev1.Pod {
 }
 
 // Never two pods of one identity; in an ordered set none before those before
-// it are available, unless a fenced node has lost it; none on a claim that is going, or without its claims; the
+// it are available, unless a fenced node has lost it, or its volume is lost; none on a claim that is going, or without its claims; the
 // first not before what the set depends on.
 func (r *round) mayStart(a Action, before []Action) error {
 	switch {
@@ -111,7 +115,7 @@ func (r *round) mayStart(a Action, before []Action) error {
 		return fmt.Errorf("it should start on revision %s", r.wantedRevision(a).Name)
 	}
 	for _, p := range r.replicas {
-		if !r.Set.Parallel && r.FailedOver[a.Pod.Name] == "" && p.ordinal < a.Ordinal && p.unavailable(r.Set.MinReadySeconds, r.Now) {
+		if !r.Set.Parallel && r.FailedOver[a.Pod.Name] == "" && !r.lostClaims(a) && p.ordinal < a.Ordinal && p.unavailable(r.Set.MinReadySeconds, r.Now) {
 			return fmt.Errorf("%s is not available", r.Set.PodName(p.ordinal))
 		}
 	}
@@ -139,7 +143,7 @@ func (r *round) failsOver(plan Plan) error {
 		starts := func(a Action) bool { return a.Verb == CreatePod && a.Ordinal == p.ordinal }
 		holdsUp := func(t corev1.PersistentVolumeClaim) bool {
 			claim := r.Claims[r.Set.ClaimName(t.Name, p.ordinal)]
-			return claim != nil && (claim.DeletionTimestamp != nil || ownedByPod(claim))
+			return claim != nil && (claim.DeletionTimestamp != nil || ownedByPod(claim) || r.mayReplaceClaim(claim) == nil)
 		}
 		if p.pod == nil && r.FailedOver[name] != "" && !slices.ContainsFunc(plan.Actions, starts) && mayActAtAll(r.Observation) == nil &&
 			len(r.Unready) == 0 && !slices.ContainsFunc(r.Set.ClaimTemplates, holdsUp) {

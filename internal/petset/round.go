@@ -19,6 +19,8 @@ type round struct {
 	leaving map[*corev1.Pod]bool
 	// retired counts the pods of the current revision that an update deletes.
 	retired int32
+	// turn holds the ordinals of the pets whose lost claims are replaced now.
+	turn map[int]bool
 	// held are the pets that are kept since they did not drain.
 	held []pet
 	// warnings for the user, about pods that are deleted.
@@ -46,6 +48,7 @@ func newRound(o Observation) *round {
 		}
 	}
 	slices.SortFunc(r.condemned, func(a, b pet) int { return cmp.Compare(b.ordinal, a.ordinal) })
+	r.turn = r.chooseReplaced()
 	return r
 }
 

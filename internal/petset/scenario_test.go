@@ -2,6 +2,8 @@ package petset
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,15 +36,20 @@ import (
 //
 //	inPlace image=IMAGE env (of the update revision; the current one has web:1)
 //	override=N+N-N (of the update revision) drain=DURATION drainProceed unready nameTaken
-//	claimsFollow size=QUANTITY class=NAME failedOver=N+N
+//	claimsFollow size=QUANTITY class=NAME failedOver=N+N recreate=DURATION
 //
 // Below it a line for each pod, then for each claim:
 //
 //	web-0 pending|running|ready|failed|succeeded [terminating] [rev=REV]
 //	      [since=DURATION] [leader] [nolabel] [novolumes] [mounts=CLAIMTEMPLATE]
-//	      [draining=DURATION] [drained] [drainFailed] [changing|changed|unfulfilled|infeasible]
+//	      [on=NODE] [draining=DURATION] [drained] [drainFailed] [changing|changed|unfulfilled|infeasible]
 //	claim data-web-0 [deleting] [owner=set|pod|formerset|formerpod|other] [notcontroller]
-//	      [bound=QUANTITY] [capacity=QUANTITY] [resizePending=DURATION] [resizeFailed] [class=NAME]
+//	      [noted=DURATION] [replaces=VOLUME] [bound=QUANTITY] [capacity=QUANTITY] [resizePending=DURATION] [resizeFailed] [class=NAME]
+//
+// and for each node, and each volume, of a claim that is there or was:
+//
+//	node NAME [fenced]
+//	volume NAME on=NODE of=CLAIM|was=CLAIM [marked]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -64,6 +71,7 @@ func readObservation(t *testing.T, d *datadriven.TestData) Observation {
 		Update:        Revision{Name: args.text("update", args.text("current", "A")), Template: template()},
 		DrainFailures: map[types.UID]string{},
 		Claims:        map[string]*corev1.PersistentVolumeClaim{},
+		Volumes:       map[string]*corev1.PersistentVolume{},
 		Now:           scenarioNow,
 	}
 	readUpdate(t, args, &o)
@@ -81,6 +89,10 @@ func readObservation(t *testing.T, d *datadriven.TestData) Observation {
 		words := strings.Fields(line)
 		switch {
 		case len(words) == 0:
+		case words[0] == "node":
+			o.Nodes = append(o.Nodes, readNode(words[1], words[2:]))
+		case words[0] == "volume":
+			readVolume(t, o, words[1], words[2:])
 		case words[0] == "claim":
 			claim := readClaim(t, o.Set, words[1], words[2:])
 			o.Claims[claim.Name] = claim
@@ -153,6 +165,13 @@ func readSet(t *testing.T, a args) Set {
 		MinReadySeconds: int32(a.number(t, "minReady")), Update: UpdateStrategy{OnDelete: a.has("onDelete")},
 		ServiceName: "svc", MatchLabels: map[string]string{"app": "web"}, Template: template(),
 		Retention: Retention{DeleteWhenScaled: a.has("deleteWhenScaled"), DeleteWhenDeleted: a.has("deleteWhenDeleted")}}
+	if a.has("recreate") {
+		after, err := time.ParseDuration(a["recreate"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		set.VolumeLoss = VolumeLoss{Recreate: true, After: after}
+	}
 	ordinals, err := NewOrdinals(a.number(t, "start"), strings.FieldsFunc(a.text("reserved", ""), func(r rune) bool { return r == '+' }))
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +234,8 @@ func readPod(t *testing.T, o Observation, name string, words []string) *corev1.P
 			pod.Labels[apps.StatefulSetRevisionLabel] = value
 		case "since":
 			since, _ = time.ParseDuration(value)
+		case "on":
+			pod.Spec.NodeName = value
 		case "leader":
 			pod.Labels["role"] = "leader"
 		case "nolabel":
@@ -275,6 +296,13 @@ func readClaim(t *testing.T, set Set, name string, words []string) *corev1.Persi
 		case "capacity":
 			claim.Status.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(value)}
 			continue
+		case "noted":
+			since, _ := time.ParseDuration(value)
+			claim.Annotations = map[string]string{v1alpha1.LostSinceAnnotation: scenarioNow.Add(-since).Format(time.RFC3339)}
+			continue
+		case "replaces":
+			claim.Annotations = map[string]string{v1alpha1.ReplacesAnnotation: value}
+			continue
 		case "resizeFailed":
 			claim.Status.Conditions = append(claim.Status.Conditions, corev1.PersistentVolumeClaimCondition{
 				Type: corev1.PersistentVolumeClaimNodeResizeError, Status: corev1.ConditionTrue, Message: "it is in use"})
@@ -322,6 +350,9 @@ func show(plan Plan) string {
 	out := &strings.Builder{}
 	for _, a := range plan.Actions {
 		fmt.Fprintf(out, "%s: %s %s%s: %s\n", stageNames[a.Stage], a.Verb, a.Object(), showOwners(a), a.Reason)
+		for _, note := range notesIn(a) {
+			fmt.Fprintf(out, "  %s\n", note)
+		}
 		if note := noteIn(a); note != "" {
 			fmt.Fprintf(out, "  note: %s\n", note)
 		}
@@ -366,4 +397,72 @@ func noteIn(a Action) string {
 		return ""
 	}
 	return a.Pod.Annotations[v1alpha1.InPlaceAnnotation]
+}
+
+// notesIn are what the claim or the volume of an action bears.
+func notesIn(a Action) (notes []string) {
+	annotations := map[string]string{}
+	switch {
+	case a.Volume != nil:
+		annotations = a.Volume.Annotations
+		notes = append(notes, string(a.Volume.Spec.PersistentVolumeReclaimPolicy))
+	case a.Claim != nil && a.Verb != DeleteClaim:
+		annotations = a.Claim.Annotations
+	}
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		notes = append(notes, key+": "+annotations[key])
+	}
+	return notes
+}
+
+func readNode(name string, words []string) *corev1.Node {
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{nodeLabel: name}}}
+	if len(words) > 0 {
+		node.Spec.Taints = []corev1.Taint{fencedTaint}
+	}
+	return node
+}
+
+const nodeLabel = "topology.mainstay.dev/node"
+
+var fencedTaint = corev1.Taint{Key: corev1.TaintNodeOutOfService, Value: "fenced", Effect: corev1.TaintEffectNoSchedule}
+
+// localVolume is one of a node's own.
+func localVolume(name, node string, claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolume {
+	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{}}}
+	volume.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimDelete
+	volume.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "ns", Name: claim.Name, UID: claim.UID}
+	volume.Spec.NodeAffinity = affinityTo(nodeLabel, node)
+	return volume
+}
+
+func affinityTo(label string, values ...string) *corev1.VolumeNodeAffinity {
+	return &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{
+		{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: label, Operator: corev1.NodeSelectorOpIn, Values: values}}}}}}
+}
+
+func readVolume(t *testing.T, o Observation, name string, words []string) {
+	claim, node, marked := &corev1.PersistentVolumeClaim{}, "", false
+	for _, word := range words {
+		switch key, value, _ := strings.Cut(word, "="); key {
+		case "on":
+			node = value
+		case "of":
+			claim = o.Claims[value]
+			claim.Spec.VolumeName = name
+		case "was":
+			claim.Name, claim.UID = value, "former-uid"
+		case "marked":
+			marked = true
+		default:
+			t.Fatalf("%s: what is %q?", name, word)
+		}
+	}
+	volume := localVolume(name, node, claim)
+	if marked {
+		volume.Annotations[v1alpha1.LostAnnotation] = "some time ago"
+		volume.Annotations[v1alpha1.FormerReclaimPolicyAnnotation] = "Delete"
+		volume.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
+	}
+	o.Volumes[name] = volume
 }

@@ -50,6 +50,8 @@ type Set struct {
 	ReplaceBroken bool
 	// Failover is what pods are made with.
 	Failover Failover
+	// VolumeLoss is what becomes of claims whose volumes were lost with their nodes.
+	VolumeLoss VolumeLoss
 
 	Template *corev1.PodTemplateSpec
 	// Overrides change the template for some ordinals.
@@ -120,6 +122,9 @@ func FromStatefulSet(in *apps.StatefulSet) (Set, error) {
 	}
 	if err == nil {
 		set.Failover, err = failoverOf(in.Annotations)
+	}
+	if err == nil {
+		set.VolumeLoss, err = volumeLossOf(in.Annotations)
 	}
 	if err != nil {
 		return Set{}, fmt.Errorf("StatefulSet %s/%s: %w", in.Namespace, in.Name, err)

@@ -84,7 +84,7 @@ func newPair(seed uint64) *pair {
 
 func newQuietWorld(set *v1alpha1.PetSet) *world {
 	w := newWorld(0, false)
-	w.rand, w.stateful = rand.New(always{}), true
+	w.rand, w.stateful, w.local = rand.New(always{}), true, false
 	w.sets = stream[*v1alpha1.PetSet]{states: []*v1alpha1.PetSet{set.DeepCopy()}}
 	w.controller.start(w)
 	return w

@@ -2,6 +2,7 @@ package petset
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,10 +26,14 @@ type witness struct {
 	adopted map[types.UID]bool
 	// spared are the claims that a decision wanted kept, and that was carried out.
 	spared map[types.UID]bool
+	// bereft are the pets whose claims were given up, until they are available.
+	bereft map[string]bool
+	// kept are the volumes of such claims.
+	kept map[string]bool
 }
 
 func (t *witness) start() {
-	*t = witness{disrupted: map[string]string{}, left: map[types.UID]bool{}, adopted: map[types.UID]bool{}, spared: map[types.UID]bool{}}
+	*t = witness{disrupted: map[string]string{}, left: map[types.UID]bool{}, adopted: map[types.UID]bool{}, spared: map[types.UID]bool{}, bereft: map[string]bool{}, kept: map[string]bool{}}
 }
 
 func (t *witness) accuse(format string, args ...any) {
@@ -48,6 +53,8 @@ func (t *witness) starts(w *world, pod *corev1.Pod) {
 func (t *witness) acted(w *world, o Observation, a Action) {
 	seen := newRound(o).seen
 	switch {
+	case a.Verb == DeleteClaim:
+		t.gaveUp(w, o, a)
 	case a.Claim != nil && ownedByPod(a.Claim):
 		delete(t.spared, w.claims.truth()[a.Claim.Name].UID)
 	case a.Verb == DeletePod && a.Stage == StageScaleIn:
@@ -64,6 +71,9 @@ func (t *witness) changes(w *world, name string, now *corev1.Pod) {
 	if t.disrupted[name] != "" && serves(w.pods.truth()[name]) && !serves(now) {
 		delete(t.disrupted, name)
 	}
+	if t.bereft[name] && serves(w.pods.truth()[name]) && !serves(now) {
+		delete(t.bereft, name)
+	}
 }
 
 // looks is told of each decision. A pet that the set has no more is no concern of
@@ -73,6 +83,44 @@ func (t *witness) looks(o Observation) {
 		if _, ordinal, _ := SplitOrdinal(name); !o.Set.Contains(ordinal) {
 			delete(t.disrupted, name)
 		}
+	}
+	for name := range t.bereft {
+		if _, ordinal, _ := SplitOrdinal(name); !o.Set.Contains(ordinal) || len(o.Set.ClaimTemplates) == 0 {
+			delete(t.bereft, name)
+		}
+	}
+}
+
+// gaveUp: nothing of the pet runs, the volume is kept, and no more pets than may be
+// away are without what they had.
+func (t *witness) gaveUp(w *world, o Observation, a Action) {
+	volume, name := w.volumes.truth()[a.Claim.Spec.VolumeName], o.Set.PodName(a.Ordinal)
+	if volume == nil || volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain {
+		t.accuse("claim %s is given up, and with it its volume", a.Claim.Name)
+		return
+	}
+	if w.processes[name] != "" {
+		t.accuse("claim %s is given up while %s runs", a.Claim.Name, name)
+	}
+	t.kept[volume.Name], t.bereft[name] = true, true
+	limit := 1
+	if o.Set.Update.MaxUnavailable != nil {
+		limit = *o.Set.Update.MaxUnavailable
+	}
+	for other := range t.bereft {
+		if w.isUp(other, o.Set.MinReadySeconds) {
+			delete(t.bereft, other)
+		}
+	}
+	if len(t.bereft) > limit {
+		t.accuse("claim %s is given up, and now %d pets have lost what they had: %v", a.Claim.Name, len(t.bereft), slices.Sorted(maps.Keys(t.bereft)))
+	}
+}
+
+// destroyed is told of volumes that go.
+func (t *witness) destroyed(volume *corev1.PersistentVolume) {
+	if t.kept[volume.Name] {
+		t.accuse("the volume %s of a claim that was given up is destroyed", volume.Name)
 	}
 }
 

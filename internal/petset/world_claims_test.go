@@ -23,6 +23,7 @@ func (w *world) putClaim(claim *corev1.PersistentVolumeClaim) {
 
 func (w *world) removeClaim(name string) {
 	claims := maps.Clone(w.claims.truth())
+	w.reclaim(claims[name])
 	delete(claims, name)
 	w.claims.push(claims)
 }
@@ -79,6 +80,17 @@ func claimsOf(pod *corev1.Pod) (names []string) {
 	return names
 }
 
+// deleteClaimExactly is the controller's: whoever uses it holds it up.
+func (w *world) deleteClaimExactly(claim *corev1.PersistentVolumeClaim) {
+	was := w.claims.truth()[claim.Name]
+	if was == nil || was.UID != claim.UID || was.DeletionTimestamp != nil {
+		return
+	}
+	now := was.DeepCopy()
+	now.DeletionTimestamp = &metav1.Time{Time: w.now}
+	w.putClaim(now)
+}
+
 // deleteClaim begins to delete a claim; it stays while a pod uses it.
 func (w *world) deleteClaim(name string) {
 	w.say("user: claim %s is deleted", name)
@@ -116,6 +128,7 @@ func (w *world) storageActs(faults bool) {
 		capacity := claim.Status.Capacity.Storage().Value()
 		switch {
 		case faults && w.chance(2): // it takes its time
+		case claim.Status.Phase != corev1.ClaimBound && w.local: // when a pod comes
 		case claim.Status.Phase != corev1.ClaimBound:
 			claim = claim.DeepCopy()
 			claim.Status.Phase, claim.Status.Capacity = corev1.ClaimBound, maps.Clone(claim.Spec.Resources.Requests)

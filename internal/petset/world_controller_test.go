@@ -53,6 +53,7 @@ func (w *world) observation() (Observation, error) {
 	}
 	o := Observation{Set: set, Claims: w.claims.observe(w.rand), Pods: w.memberPods(set), Facts: w.controller.facts, DrainFailures: w.controller.failures, Now: w.now}
 	o.FailedOver = w.controller.failedOver(w, o.Pods)
+	o.Volumes, o.Nodes = w.volumes.observe(w.rand), w.nodeObjects()
 	w.rand.Shuffle(len(o.Pods), func(i, j int) { o.Pods[i], o.Pods[j] = o.Pods[j], o.Pods[i] })
 	if w.nameTaken {
 		o.NameTaken = "the StatefulSet web has the same pods"
@@ -156,6 +157,9 @@ func changesWhatItIsShown(o Observation) bool {
 		}
 		for _, name := range slices.Sorted(maps.Keys(o.Claims)) {
 			out = append(out, o.Claims[name].DeepCopy())
+		}
+		for _, name := range slices.Sorted(maps.Keys(o.Volumes)) {
+			out = append(out, o.Volumes[name].DeepCopy())
 		}
 		out = append(out, o.Set.Template.DeepCopy(), o.Current.Template.DeepCopy(), o.Update.Template.DeepCopy())
 		for i := range o.Set.ClaimTemplates {

@@ -81,6 +81,8 @@ func (w *world) write(o Observation, a Action, faults bool) error {
 		return err
 	case a.Claim != nil:
 		w.claims.catchUp()
+	case a.Volume != nil:
+		w.volumes.catchUp()
 	case w.length() > before:
 		w.pods.catchUp()
 	}
@@ -104,6 +106,10 @@ func (w *world) perform(a Action) error {
 		err = w.createClaim(a.Claim)
 	case UpdateClaim:
 		err = w.updateClaim(a.Claim)
+	case DeleteClaim:
+		w.deleteClaimExactly(a.Claim)
+	case UpdateVolume:
+		err = w.updateVolume(a.Volume)
 	case CreatePod:
 		err = w.createPod(a.Pod)
 	case UpdatePod:

@@ -18,6 +18,8 @@ type node struct {
 	down bool
 	// fenced: no pet runs there any more, and everybody can read that.
 	fenced bool
+	// gone: it is no part of the cluster any more. It was switched off before.
+	gone bool
 }
 
 func (w *world) makeNodes() {
@@ -43,21 +45,29 @@ func (w *world) nodesAct() {
 	switch dice := w.rand.IntN(8); {
 	case n.fenced && dice < 6:
 		w.judgeTakes(name)
-	case n.down && dice < 2:
+	case n.down && dice < 4:
 		w.say("node %s is fenced", name)
 		n.fenced = true
 	case !n.down && w.trouble(4):
 		w.say("node %s vanishes", name)
 		n.down = true
-	case n.down && dice < 6:
+	case n.down && dice < 5:
 		w.nodeReturns(name)
-	case n.down && dice == 6:
-		w.say("node %s is switched off, and its pods are deleted by force", name)
-		for _, pod := range w.names() {
-			if w.pods.truth()[pod].Spec.NodeName == name {
-				delete(w.processes, pod)
-				w.removePod(pod)
-			}
+	case n.down && dice == 5:
+		w.switchOff(name)
+	case n.down && !n.fenced && dice == 6:
+		w.switchOff(name)
+		n.gone = true
+	}
+}
+
+// switchOff is what a human does.
+func (w *world) switchOff(node string) {
+	w.say("node %s is switched off, and its pods are deleted by force", node)
+	for _, pod := range w.names() {
+		if w.pods.truth()[pod].Spec.NodeName == node {
+			delete(w.processes, pod)
+			w.removePod(pod)
 		}
 	}
 }
@@ -75,18 +85,21 @@ func (w *world) judgeTakes(node string) {
 
 func (w *world) nodeReturns(name string) {
 	w.say("node %s is back", name)
-	w.nodes[name].down, w.nodes[name].fenced = false, false
+	*w.nodes[name] = node{cpus: w.nodes[name].cpus}
 }
 
 // schedule waits for the pod's claims, and for a node that is large enough.
 func (w *world) schedule(pod *corev1.Pod) (changed bool) {
-	nodes := slices.DeleteFunc(w.nodeNames(), func(name string) bool { return w.nodes[name].down || !w.nodes[name].has(pod) })
+	nodes := slices.DeleteFunc(w.nodeNames(), func(name string) bool {
+		return w.nodes[name].down || !w.nodes[name].has(pod) || !w.hasVolumes(name, pod)
+	})
 	switch {
 	case pod.DeletionTimestamp != nil || !w.claimsUsable(pod):
 	case len(nodes) == 0 && len(pod.Status.Conditions) == 0:
 		return setPodCondition(pod, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable})
 	case len(nodes) > 0:
 		pod.Spec.NodeName = oneOf(w, nodes...)
+		w.provision(pod)
 		return setPodCondition(pod, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue})
 	}
 	return false

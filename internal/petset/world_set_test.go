@@ -3,6 +3,7 @@ package petset
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +29,7 @@ func (w *world) newSet() *v1alpha1.PetSet {
 	}
 	set.Spec.RevisionHistoryLimit = ptr.To(w.upTo(2))
 	set.Spec.PodManagementPolicy = oneOf(w, apps.ParallelPodManagement, apps.OrderedReadyPodManagement)
-	if w.chance(2) {
+	if w.local || w.chance(2) {
 		set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{claimTemplate("data", "1Gi")}
 	}
 	if w.chance(3) {
@@ -38,7 +39,8 @@ func (w *world) newSet() *v1alpha1.PetSet {
 	w.choosePolicy(set)
 	switch {
 	case w.stateful && w.chance(2):
-		set.Annotations = map[string]string{v1alpha1.RecoveryAnnotation: "Replace"}
+		set.Annotations = map[string]string{v1alpha1.RecoveryAnnotation: "Replace", v1alpha1.FailoverAnnotation: oneOf(w, "Fenced", "Manual"),
+			v1alpha1.VolumeLossAnnotation: oneOf(w, "Recreate", "Wait"), v1alpha1.VolumeLossAfterAnnotation: "20s"}
 	case !w.stateful:
 		w.chooseFeatures(set)
 	}
@@ -55,6 +57,7 @@ func (w *world) chooseFeatures(set *v1alpha1.PetSet) {
 		w.chooseDrain(set)
 	}
 	w.chooseFailover(set)
+	w.chooseVolumeLoss(set)
 	if w.chance(4) {
 		set.Spec.DependsOn = []v1alpha1.Dependency{{APIVersion: "v1", Kind: "Service", Name: "other"}}
 		w.dependencyReady = false
@@ -110,9 +113,15 @@ func (w *world) chooseFailover(set *v1alpha1.PetSet) {
 	set.Spec.Failover = oneOf(w, nil, &v1alpha1.Failover{}, &v1alpha1.Failover{Policy: v1alpha1.FailoverFenced, AfterSeconds: 10}, &v1alpha1.Failover{Policy: v1alpha1.FailoverManual})
 }
 
-// chooseResources: of six CPUs, only some nodes have as many.
+func (w *world) chooseVolumeLoss(set *v1alpha1.PetSet) {
+	set.Spec.VolumeLoss = oneOf(w, nil, &v1alpha1.VolumeLoss{Policy: v1alpha1.VolumeLossRecreate},
+		&v1alpha1.VolumeLoss{Policy: v1alpha1.VolumeLossRecreate, After: &metav1.Duration{}}, &v1alpha1.VolumeLoss{Policy: v1alpha1.VolumeLossRecreate, After: &metav1.Duration{Duration: 20 * time.Second}})
+}
+
+// chooseResources: of six CPUs, only some nodes have as many. A pet that cannot leave
+// its node does not want so many.
 func (w *world) chooseResources(set *v1alpha1.PetSet) {
-	list := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(oneOf(w, "1", "2", "6"))}
+	list := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(oneOf(w, "1", "2", map[bool]string{false: "6", true: "3"}[w.local]))}
 	set.Spec.Template.Spec.Containers[0].Resources = oneOf(w,
 		corev1.ResourceRequirements{Requests: list}, corev1.ResourceRequirements{Limits: list},
 		corev1.ResourceRequirements{Requests: list, Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}})
@@ -181,6 +190,9 @@ func describe(set *v1alpha1.PetSet) string {
 	}
 	if failover := set.Spec.Failover; failover != nil {
 		out += fmt.Sprintf(", failover %s after %d s", failover.Policy, failover.AfterSeconds)
+	}
+	if loss := set.Spec.VolumeLoss; loss != nil {
+		out += fmt.Sprintf(", volume loss %s after %v", loss.Policy, loss.After)
 	}
 	if drain := set.Spec.Drain; drain != nil {
 		out += fmt.Sprintf(", drains or %s", drain.OnTimeout)

@@ -44,7 +44,10 @@ type world struct {
 	pods      stream[map[string]*corev1.Pod]
 	claims    stream[map[string]*corev1.PersistentVolumeClaim]
 	revisions stream[[]*apps.ControllerRevision]
+	volumes   stream[map[string]*corev1.PersistentVolume]
 
+	// local: volumes are on the nodes' own disks, and there are objects of them.
+	local bool
 	nodes map[string]*node
 	// processes are the containers that truly run, by the name that they hold.
 	processes map[string]types.UID
@@ -93,10 +96,12 @@ func newWorld(seed uint64, loud bool) *world {
 	w := &world{rand: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(1_800_000_000, 0), loud: loud,
 		processes: map[string]types.UID{}, dependencyReady: true}
 	w.stateful, w.growsOnline, w.calm = w.chance(3), w.chance(2), oneOf(w, 1, 4, 16)
+	w.local = w.chance(3)
 	w.makeNodes()
 	w.pods.push(map[string]*corev1.Pod{})
 	w.claims.push(map[string]*corev1.PersistentVolumeClaim{})
 	w.revisions.push(nil)
+	w.volumes.push(map[string]*corev1.PersistentVolume{})
 	w.sets.push(w.newSet())
 	w.controller.start(w)
 	w.witness.start()
@@ -125,7 +130,7 @@ func (w *world) unique() string {
 
 // length of all that ever happened: when it stands still, the world does.
 func (w *world) length() int {
-	return len(w.sets.states) + len(w.pods.states) + len(w.claims.states) + len(w.revisions.states)
+	return len(w.sets.states) + len(w.pods.states) + len(w.claims.states) + len(w.revisions.states) + len(w.volumes.states)
 }
 
 func (w *world) catchUp() {
@@ -133,4 +138,5 @@ func (w *world) catchUp() {
 	w.pods.catchUp()
 	w.claims.catchUp()
 	w.revisions.catchUp()
+	w.volumes.catchUp()
 }

@@ -40,7 +40,7 @@ func (w *world) userActs() {
 func (w *world) userChanges(set *v1alpha1.PetSet) {
 	kinds := 7
 	if !w.stateful {
-		kinds = 14
+		kinds = 15
 	}
 	switch w.rand.IntN(kinds) {
 	case 0:
@@ -70,6 +70,8 @@ func (w *world) userChanges(set *v1alpha1.PetSet) {
 	case 12:
 		w.chooseFailover(set)
 	case 13:
+		w.chooseVolumeLoss(set)
+	case 14:
 		set.Spec.Template.Spec.Containers[0].Image = fmt.Sprint("web:", w.upTo(3))
 	}
 }

@@ -26,10 +26,15 @@ type caches struct {
 	claims    toolscache.SharedIndexInformer
 	revisions toolscache.SharedIndexInformer
 	nodes     toolscache.SharedIndexInformer
+	volumes   toolscache.SharedIndexInformer
 }
 
 // setsByClaim indexes sets by their claims' names without the ordinal.
 const setsByClaim = "petset.mainstay.dev/claim"
+
+// lostVolumes indexes the volumes that were kept when their claims were replaced, by
+// those.
+const lostVolumes = "petset.mainstay.dev/lost"
 
 func newCaches(ctx context.Context, kind kind, from cache.Cache) (*caches, error) {
 	c := &caches{}
@@ -42,6 +47,7 @@ func newCaches(ctx context.Context, kind kind, from cache.Cache) (*caches, error
 		{&corev1.PersistentVolumeClaim{}, &c.claims},
 		{&apps.ControllerRevision{}, &c.revisions},
 		{&corev1.Node{}, &c.nodes},
+		{&corev1.PersistentVolume{}, &c.volumes},
 	} {
 		informer, err := informerOf(ctx, from, want.object)
 		if err != nil {
@@ -53,6 +59,9 @@ func newCaches(ctx context.Context, kind kind, from cache.Cache) (*caches, error
 		return nil, err
 	}
 	if err := history.AddControllerRevisionControllerIndexer(c.revisions); err != nil {
+		return nil, err
+	}
+	if err := addVolumeIndexer(c.volumes); err != nil {
 		return nil, err
 	}
 	return c, c.sets.AddIndexers(toolscache.Indexers{setsByClaim: claimPrefixes(kind)})
@@ -116,6 +125,15 @@ func (c *caches) claim(namespace, name string) *corev1.PersistentVolumeClaim {
 func (c *caches) fenced(node string) bool {
 	obj, exists, err := c.nodes.GetStore().GetByKey(node)
 	return err == nil && exists && petset.Fenced(obj.(*corev1.Node))
+}
+
+// volume returns nil when there is none.
+func (c *caches) volume(name string) *corev1.PersistentVolume {
+	obj, exists, err := c.volumes.GetStore().GetByKey(name)
+	if err != nil || !exists {
+		return nil
+	}
+	return obj.(*corev1.PersistentVolume)
 }
 
 func (c *caches) revisionLister() appslisters.ControllerRevisionLister {

@@ -44,6 +44,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods/resize,verbs=update
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=list;watch;create;update
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=persistentvolumes,verbs=list;watch;update
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
 //
 // Drains:

@@ -7,6 +7,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
@@ -29,6 +30,12 @@ func (r *reconciler) tell(set client.Object, action petset.Action, err error) {
 	kind, name := r.kind.groupVersionKind().Kind, set.GetName()
 	object := "Pod " + name + "-" + strconv.Itoa(action.Ordinal)
 	switch verb := eventVerb(action.Verb); {
+	case action.Volume != nil && err == nil && action.Volume.Annotations[v1alpha1.LostAnnotation] == "":
+		r.events.Eventf(set, corev1.EventTypeNormal, "VolumeFound", "Volume %s of %s: %s", action.Volume.Name, object, action.Reason)
+	case action.Volume != nil && err == nil:
+		r.events.Eventf(set, corev1.EventTypeWarning, "VolumeLost", "Volume %s of %s: %s", action.Volume.Name, object, action.Reason)
+	case action.Volume != nil:
+		r.events.Eventf(set, corev1.EventTypeWarning, "Failed"+verb, "%s Volume %s of %s failed error: %s", verb, action.Volume.Name, object, err)
 	case action.Claim != nil && err == nil:
 		r.events.Eventf(set, corev1.EventTypeNormal, "Successful"+verb, "%s Claim %s %s in %s %s success", verb, action.Claim.Name, object, kind, name)
 	case action.Claim != nil:
@@ -55,7 +62,7 @@ func eventVerb(verb petset.Verb) string {
 	switch verb {
 	case petset.CreateClaim, petset.CreatePod:
 		return "Create"
-	case petset.DeletePod:
+	case petset.DeletePod, petset.DeleteClaim:
 		return "Delete"
 	case petset.ResizePod:
 		return "Resize"

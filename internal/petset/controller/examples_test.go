@@ -67,6 +67,7 @@ var exampleTests = map[string]func(*script){
 	"statefulset":      func(s *script) { s.rest(); s.settled() },
 	"reserved":         tryReserved,
 	"failover":         tryFailover,
+	"volume-loss":      func(s *script) { s.rest(); s.settled() },
 	"recovery":         tryRecovery,
 	"growing-claims":   tryGrowingClaims,
 	"attributes-class": tryGrowingClaims,

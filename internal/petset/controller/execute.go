@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-io/mainstay/internal/petset"
@@ -80,6 +81,10 @@ func (r *reconciler) perform(ctx context.Context, set client.Object, action pets
 		err = r.createClaim(ctx, set, action.Claim)
 	case petset.UpdateClaim:
 		err = r.updateClaim(ctx, set, action.Claim)
+	case petset.DeleteClaim:
+		err = r.deleteExactly(ctx, set, claimResource, action.Claim, &corev1.PersistentVolumeClaim{})
+	case petset.UpdateVolume:
+		err = r.updateVolume(ctx, set, action.Volume)
 	case petset.CreatePod:
 		err = r.createPod(ctx, set, action.Pod)
 	case petset.UpdatePod:
@@ -87,14 +92,14 @@ func (r *reconciler) perform(ctx context.Context, set client.Object, action pets
 	case petset.ResizePod:
 		err = r.resizePod(ctx, set, action.Pod)
 	case petset.DeletePod:
-		err = r.deletePod(ctx, set, action.Pod)
+		err = r.deleteExactly(ctx, set, podResource, action.Pod, &corev1.Pod{})
 	case petset.DrainPod:
 		r.drains.ask(set, action.Pod)
 		return nil // the drain tells how it went
 	}
 	if action.ElseDelete && impossibleInPlace(err) {
 		action.Verb, action.Warning = petset.DeletePod, "Pod "+action.Pod.Name+" cannot be changed in place, and is replaced: "+err.Error()
-		err = r.deletePod(ctx, set, action.Pod)
+		err = r.deleteExactly(ctx, set, podResource, action.Pod, &corev1.Pod{})
 	}
 	r.tell(set, action, err)
 	return err
@@ -109,6 +114,12 @@ func (r *reconciler) createClaim(ctx context.Context, set client.Object, claim *
 func (r *reconciler) updateClaim(ctx context.Context, set client.Object, claim *corev1.PersistentVolumeClaim) error {
 	updated, err := r.client.CoreV1().PersistentVolumeClaims(set.GetNamespace()).Update(ctx, claim, metav1.UpdateOptions{})
 	r.writes.answered(set, claimResource, claim.Name, updated, err)
+	return err
+}
+
+func (r *reconciler) updateVolume(ctx context.Context, set client.Object, volume *corev1.PersistentVolume) error {
+	updated, err := r.client.CoreV1().PersistentVolumes().Update(ctx, volume, metav1.UpdateOptions{})
+	r.writes.answered(set, volumeResource, volume.Name, updated, err)
 	return err
 }
 
@@ -140,18 +151,17 @@ func impossibleInPlace(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) && strings.Contains(err.Error(), "enough allocatable resources")
 }
 
-// deletePod deletes exactly this pod, with its own grace period. That it is
-// gone already, or another has its name, is as good. It asks for the answer,
+// deleteExactly deletes this very pod, with its own grace period, or this claim. That
+// it is gone already, or another has its name, is as good. It asks for the answer,
 // which the typed client throws away: its version tells when the caches know.
-func (r *reconciler) deletePod(ctx context.Context, set client.Object, pod *corev1.Pod) error {
-	deleted := &corev1.Pod{}
-	err := r.client.CoreV1().RESTClient().Delete().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
-		Body(&metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))}).
-		Do(ctx).Into(deleted)
+func (r *reconciler) deleteExactly(ctx context.Context, set client.Object, resource schema.GroupResource, object, answer client.Object) error {
+	err := r.client.CoreV1().RESTClient().Delete().Namespace(object.GetNamespace()).Resource(resource.Resource).Name(object.GetName()).
+		Body(&metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(object.GetUID()))}).
+		Do(ctx).Into(answer)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
 	}
-	r.writes.answered(set, podResource, pod.Name, deleted, err)
+	r.writes.answered(set, resource, object.GetName(), answer, err)
 	return err
 }
 

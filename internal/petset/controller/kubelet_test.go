@@ -27,7 +27,7 @@ type kubelet struct {
 
 	mu sync.Mutex
 	// held says what does not happen to a pod, by namespace/name: "start", to
-	// be ready; "stop", to go when deleted.
+	// be ready; "place", to get a node; "stop", to go when deleted.
 	held map[string]string
 	// places are the nodes of pods that are not on the common one, by
 	// namespace/name.
@@ -114,6 +114,7 @@ func (k *kubelet) sync(ctx context.Context, t *testing.T, pod *corev1.Pod) {
 	case pod.DeletionTimestamp != nil:
 		err = k.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
 			GracePeriodSeconds: ptr.To[int64](0), Preconditions: metav1.NewUIDPreconditions(string(pod.UID))})
+	case pod.Spec.NodeName == "" && k.isHeld(pod, "place"):
 	case pod.Spec.NodeName == "":
 		err = k.client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},

@@ -47,8 +47,7 @@ func (r *reconciler) claimPods(ctx context.Context, set client.Object, value pet
 }
 
 // observeClaims returns the claims of the set's pets, present and past.
-func (r *reconciler) observeClaims(set petset.Set, pods []*corev1.Pod) map[string]*corev1.PersistentVolumeClaim {
-	names := set.ClaimsToObserve(pods)
+func (r *reconciler) observeClaims(set petset.Set, names []string) map[string]*corev1.PersistentVolumeClaim {
 	claims := make(map[string]*corev1.PersistentVolumeClaim, len(names))
 	for _, name := range names {
 		if claim := r.caches.claim(set.Namespace, name); claim != nil {

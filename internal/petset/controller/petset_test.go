@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/petset"
@@ -34,6 +35,7 @@ var petSetTests = []struct {
 	{"resized in place", testResizedInPlace},
 	{"overrides", testOverrides},
 	{"claims follow", testClaimsFollow},
+	{"volume loss", testVolumeLoss},
 	{"depends on", testDependsOn},
 	{"drain", testDrain},
 	{"conditions", testConditions},
@@ -251,12 +253,16 @@ func (c *cluster) expandableClass() string {
 }
 
 // bindClaim plays the provisioner, of a class that allows expansion.
-func (c *cluster) bindClaim(name string) {
+func (c *cluster) bindClaim(name string, change ...func(*corev1.PersistentVolumeSpec)) (volumeName string) {
 	c.Helper()
 	claim := c.claim(name)
 	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: c.namespace + "-" + name}, Spec: corev1.PersistentVolumeSpec{
-		Capacity: quantities(corev1.ResourceStorage, "1Gi"), AccessModes: claim.Spec.AccessModes, StorageClassName: *claim.Spec.StorageClassName,
+		Capacity: quantities(corev1.ResourceStorage, "1Gi"), AccessModes: claim.Spec.AccessModes, StorageClassName: ptr.Deref(claim.Spec.StorageClassName, ""),
+		ClaimRef:               &corev1.ObjectReference{Namespace: c.namespace, Name: name, UID: claim.UID},
 		PersistentVolumeSource: corev1.PersistentVolumeSource{CSI: &corev1.CSIPersistentVolumeSource{Driver: "played", VolumeHandle: name}}}}
+	for _, c := range change {
+		c(&volume.Spec)
+	}
 	_, err := c.client.CoreV1().PersistentVolumes().Create(c.ctx, volume, metav1.CreateOptions{})
 	c.must(err)
 	claim.Spec.VolumeName = volume.Name
@@ -265,6 +271,7 @@ func (c *cluster) bindClaim(name string) {
 	claim.Status.Phase, claim.Status.Capacity = corev1.ClaimBound, volume.Spec.Capacity
 	_, err = c.client.CoreV1().PersistentVolumeClaims(c.namespace).UpdateStatus(c.ctx, claim, metav1.UpdateOptions{})
 	c.must(err)
+	return volume.Name
 }
 
 func testDependsOn(c *cluster) {

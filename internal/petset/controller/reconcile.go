@@ -84,6 +84,7 @@ func (r *reconciler) step(ctx context.Context, set client.Object, value petset.S
 	if revisions.written != nil {
 		r.writes.wrote(set, revisionResource, revisions.written)
 	}
+	claims := value.ClaimsToObserve(pods)
 	observation := petset.Observation{
 		Set:            value,
 		Current:        revisions.current,
@@ -93,11 +94,12 @@ func (r *reconciler) step(ctx context.Context, set client.Object, value petset.S
 		Pods:           pods,
 		Facts:          known.pods,
 		FailedOver:     known.failedOver(value, pods, r.caches.fenced),
-		Claims:         r.observeClaims(value, pods),
+		Claims:         r.observeClaims(value, claims),
 		NameTaken:      r.kind.nameTaken(set),
 		DrainFailures:  r.drains.failuresOf(pods),
 		Now:            time.Now(),
 	}
+	r.observeVolumes(&observation, claims)
 	if len(pods) == 0 {
 		if observation.Unready, err = r.kind.unready(ctx, set); err != nil {
 			return reconcile.Result{}, err

@@ -11,6 +11,7 @@ import (
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/petset"
 )
 
@@ -106,6 +107,12 @@ func claimChanged(old, is *corev1.PersistentVolumeClaim) urgency {
 // nodeChanged: it is fenced, or not any more. That is rare.
 func nodeChanged(old, is *corev1.Node) urgency {
 	return when(petset.Fenced(old) != petset.Fenced(is))
+}
+
+// volumeChanged: it is marked as lost, or not any more.
+func volumeChanged(old, is *corev1.PersistentVolume) urgency {
+	return when(old.Annotations[v1alpha1.LostAnnotation] != is.Annotations[v1alpha1.LostAnnotation] ||
+		old.Spec.PersistentVolumeReclaimPolicy != is.Spec.PersistentVolumeReclaimPolicy)
 }
 
 // revisionChanged: their data cannot change; that they come or go is enough.

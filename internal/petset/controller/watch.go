@@ -42,6 +42,7 @@ func watchAll(kind kind, c controller.Controller, from cache.Cache, caches *cach
 		source.Kind(from, &corev1.Pod{}, handlerFor(soon, kind.podChanged, delay, func(pod *corev1.Pod) []types.NamespacedName { return podSets(owners, pod) })),
 		source.Kind(from, &corev1.PersistentVolumeClaim{}, handlerFor(soon, kind.claimChanged, delay, caches.claimSets)),
 		source.Kind(from, &corev1.Node{}, handlerFor(soon, nodeChanged, delay, func(*corev1.Node) []types.NamespacedName { return caches.allSets() })),
+		source.Kind(from, &corev1.PersistentVolume{}, handlerFor(never, volumeChanged, delay, caches.volumeSets)),
 		source.Kind(from, &apps.ControllerRevision{}, handlerFor(soon, revisionChanged, delay, func(revision *apps.ControllerRevision) []types.NamespacedName { return owners(revision) })),
 	}
 	sources = append(sources, kind.neighbours(from)...)
@@ -67,6 +68,9 @@ func (c *caches) delay(kind kind, key types.NamespacedName, how urgency) time.Du
 func handlerFor[T client.Object](comes urgency, changed func(old, is T) urgency, delay func(types.NamespacedName, urgency) time.Duration,
 	setsOf func(T) []types.NamespacedName) handler.TypedFuncs[T, reconcile.Request] {
 	wake := func(q queue, how urgency, obj T) {
+		if how == never {
+			return
+		}
 		for _, set := range setsOf(obj) {
 			q.AddAfter(reconcile.Request{NamespacedName: set}, delay(set, how))
 		}
@@ -120,6 +124,14 @@ func (c *caches) claimSets(claim *corev1.PersistentVolumeClaim) []types.Namespac
 		sets = append(sets, client.ObjectKeyFromObject(obj.(client.Object)))
 	}
 	return sets
+}
+
+// volumeSets finds the sets of the claim that the volume is bound to, or was.
+func (c *caches) volumeSets(volume *corev1.PersistentVolume) []types.NamespacedName {
+	if volume.Spec.ClaimRef == nil {
+		return nil
+	}
+	return c.claimSets(&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: volume.Spec.ClaimRef.Namespace, Name: volume.Spec.ClaimRef.Name}})
 }
 
 // ownerSets finds the set of a kind that controls an object.

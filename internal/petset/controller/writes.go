@@ -21,6 +21,7 @@ import (
 var (
 	podResource      = corev1.Resource("pods")
 	claimResource    = corev1.Resource("persistentvolumeclaims")
+	volumeResource   = corev1.Resource("persistentvolumes")
 	revisionResource = apps.Resource("controllerrevisions")
 )
 
@@ -48,6 +49,7 @@ func newWrites(kind kind, client kubernetes.Interface, c *caches) *writes {
 		kind.resource():  c.sets.GetStore(),
 		podResource:      c.pods.GetStore(),
 		claimResource:    c.claims.GetStore(),
+		volumeResource:   c.volumes.GetStore(),
 		revisionResource: c.revisions.GetStore(),
 	})}
 }
@@ -98,7 +100,14 @@ func (w *writes) resolveDoubts(ctx context.Context, set types.NamespacedName) bo
 // the list that shows so, which is later than both.
 func (w *writes) look(ctx context.Context, d doubt) (metav1.Object, error) {
 	namespace, named := d.set.GetNamespace(), metav1.SingleObject(metav1.ObjectMeta{Name: d.name})
-	if d.resource == claimResource {
+	switch d.resource {
+	case volumeResource:
+		list, err := w.client.CoreV1().PersistentVolumes().List(ctx, named)
+		if err != nil || len(list.Items) == 0 {
+			return &metav1.ObjectMeta{ResourceVersion: list.ResourceVersion}, err
+		}
+		return &list.Items[0], nil
+	case claimResource:
 		list, err := w.client.CoreV1().PersistentVolumeClaims(namespace).List(ctx, named)
 		if err != nil || len(list.Items) == 0 {
 			return &metav1.ObjectMeta{ResourceVersion: list.ResourceVersion}, err

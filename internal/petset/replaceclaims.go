@@ -1,0 +1,257 @@
+package petset
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
+)
+
+// A pet whose volume was lost with its node gets a new claim, if the set says so. Each
+// step shows in the objects themselves, so that whoever comes next goes on from it:
+//
+//  1. The claim is noted as one whose volume is lost. The note goes if the node is back.
+//  2. When the time is over, and it is the pet's turn, its pod goes, which finds no node.
+//  3. The volume is marked, and is kept whatever becomes of its claim.
+//  4. The claim goes. From here there is no way back.
+//  5. Rule 2 of keep.go makes the claim as from its template, and notes what it replaces.
+//
+//  6. The note goes when the pet is available.
+//
+// A pet counts among those that are replaced at once from step 4 on, to step 6.
+
+// chooseReplaced returns the ordinals of the pets whose turn it is.
+func (r *round) chooseReplaced() map[int]bool {
+	if !r.Set.VolumeLoss.Recreate {
+		return nil
+	}
+	free := 1
+	if r.Set.Update.MaxUnavailable != nil {
+		free = *r.Set.Update.MaxUnavailable
+	}
+	for _, p := range r.replicas {
+		if r.halfReplaced(p) {
+			free--
+		}
+	}
+	turn := map[int]bool{}
+	for _, p := range r.replicas {
+		switch {
+		case !p.homeless() || !r.lossIsDue(p):
+		case r.halfReplaced(p):
+			turn[p.ordinal] = true
+		case free > 0:
+			turn[p.ordinal] = true
+			free--
+		}
+	}
+	return turn
+}
+
+// homeless: nothing of the pet runs or may run anywhere.
+func (p pet) homeless() bool {
+	return p.pod == nil || p.pending && !p.terminating && p.pod.Spec.NodeName == ""
+}
+
+// halfReplaced: a claim of the pet was given up, and the pet has not been available
+// since.
+func (r *round) halfReplaced(p pet) bool {
+	for template, claim := range r.claimsOf(p) {
+		switch {
+		case claim == nil:
+			if r.keptVolume(r.Set.ClaimName(template.Name, p.ordinal)) != nil {
+				return true
+			}
+		case claim.DeletionTimestamp != nil:
+			if isMarked(r.volumeOf(claim)) {
+				return true
+			}
+		case claim.Annotations[v1alpha1.ReplacesAnnotation] != "":
+			return true
+		}
+	}
+	return false
+}
+
+// lossIsDue: a volume of the pet has been lost for long enough.
+func (r *round) lossIsDue(p pet) bool {
+	for _, claim := range r.claimsOf(p) {
+		if left, lost := r.untilLoss(claim); lost && noted(claim) && left <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// untilLoss returns how long the claim's volume, whose node is lost, may yet come back.
+func (r *round) untilLoss(claim *corev1.PersistentVolumeClaim) (left time.Duration, lost bool) {
+	if claim == nil || claim.DeletionTimestamp != nil || !r.Set.VolumeLoss.Recreate || lossOf(r.volumeOf(claim), r.Nodes) == "" {
+		return 0, false
+	}
+	since, err := time.Parse(time.RFC3339, claim.Annotations[v1alpha1.LostSinceAnnotation])
+	if err != nil {
+		since = r.Now // it is about to be noted
+	}
+	return since.Add(r.Set.VolumeLoss.After).Sub(r.Now), true
+}
+
+// replaceLostClaims takes the next step for each claim of the pet.
+func (r *round) replaceLostClaims(p pet) {
+	for _, claim := range r.claimsOf(p) {
+		switch left, lost := r.untilLoss(claim); {
+		case claim == nil || claim.DeletionTimestamp != nil || r.writes(claim.Name):
+		case claim.Annotations[v1alpha1.ReplacesAnnotation] != "" && !r.unavailable(p):
+			r.takeNote(p, claim, v1alpha1.ReplacesAnnotation, "its pet is available, with its new volume")
+		case !lost:
+			r.takeBack(p, claim)
+		case !noted(claim):
+			r.note(p, claim, lossOf(r.volumeOf(claim), r.Nodes))
+			r.recheckIn(max(left, time.Second))
+		case left > 0:
+			r.recheckIn(left)
+		case r.turn[p.ordinal]:
+			r.giveUp(p, claim)
+		}
+	}
+}
+
+func noted(claim *corev1.PersistentVolumeClaim) bool {
+	_, err := time.Parse(time.RFC3339, claim.Annotations[v1alpha1.LostSinceAnnotation])
+	return err == nil
+}
+
+func (r *round) note(p pet, claim *corev1.PersistentVolumeClaim, why string) {
+	updated := claim.DeepCopy()
+	if updated.Annotations == nil {
+		updated.Annotations = map[string]string{}
+	}
+	updated.Annotations[v1alpha1.LostSinceAnnotation] = r.Now.UTC().Format(time.RFC3339)
+	r.act(Action{Verb: UpdateClaim, Ordinal: p.ordinal, Claim: updated, Reason: "its volume is lost for now: " + why})
+}
+
+// takeBack undoes what was done for a volume that is not lost, or need not be replaced.
+func (r *round) takeBack(p pet, claim *corev1.PersistentVolumeClaim) {
+	switch volume := r.volumeOf(claim); {
+	case isMarked(volume):
+		r.act(Action{Verb: UpdateVolume, Ordinal: p.ordinal, Volume: unmarked(volume), Reason: "claim " + claim.Name + " keeps the volume"})
+	case claim.Annotations[v1alpha1.LostSinceAnnotation] != "":
+		r.takeNote(p, claim, v1alpha1.LostSinceAnnotation, "its volume is not lost")
+	}
+}
+
+// takeNote takes a note off a claim.
+func (r *round) takeNote(p pet, claim *corev1.PersistentVolumeClaim, note, why string) {
+	updated := claim.DeepCopy()
+	delete(updated.Annotations, note)
+	r.act(Action{Verb: UpdateClaim, Ordinal: p.ordinal, Claim: updated, Reason: why})
+}
+
+// giveUp gives up the claim of a pet whose turn it is.
+func (r *round) giveUp(p pet, claim *corev1.PersistentVolumeClaim) {
+	volume := r.volumeOf(claim)
+	why := fmt.Sprintf("its volume %s is lost: %s", volume.Name, lossOf(volume, r.Nodes))
+	switch {
+	case p.pod != nil:
+		if !r.leaving[p.pod] {
+			r.deletePod(p, why)
+		}
+	case !isMarked(volume) || volume.Spec.PersistentVolumeReclaimPolicy != corev1.PersistentVolumeReclaimRetain:
+		r.act(Action{Verb: UpdateVolume, Ordinal: p.ordinal, Volume: r.marked(volume, claim),
+			Reason: fmt.Sprintf("%s, and claim %s gets a new one: the volume is kept", lossOf(volume, r.Nodes), claim.Name)})
+	default:
+		r.act(Action{Verb: DeleteClaim, Ordinal: p.ordinal, Claim: claim, Reason: why})
+	}
+}
+
+// volumeOf returns the volume that the claim is bound to, if it was observed.
+func (r *round) volumeOf(claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolume {
+	volume := r.Volumes[claim.Spec.VolumeName]
+	if volume == nil || volume.Spec.ClaimRef == nil || volume.Spec.ClaimRef.UID != claim.UID {
+		return nil
+	}
+	return volume
+}
+
+// keptVolume returns the newest volume that was kept when a claim of that name went.
+func (r *round) keptVolume(claim string) *corev1.PersistentVolume {
+	var kept []*corev1.PersistentVolume
+	for _, volume := range r.Volumes {
+		if ref := volume.Spec.ClaimRef; isMarked(volume) && ref != nil && ref.Namespace == r.Set.Namespace && ref.Name == claim {
+			kept = append(kept, volume)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(kept, func(a, b *corev1.PersistentVolume) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+}
+
+// noteReplaced notes on a new claim whose place it takes, if a volume was lost.
+func (r *round) noteReplaced(claim *corev1.PersistentVolumeClaim) {
+	if kept := r.keptVolume(claim.Name); kept != nil {
+		if claim.Annotations == nil {
+			claim.Annotations = map[string]string{}
+		}
+		claim.Annotations[v1alpha1.ReplacesAnnotation] = kept.Name
+	}
+}
+
+// lossStory finishes the sentence "the pet …" when it waits for its lost volume, or
+// for another. Empty when it does not.
+func (r *round) lossStory(p pet) string {
+	if !r.Set.VolumeLoss.Recreate || p.ready {
+		return "" // it is not known, or a claim that its pod does not use
+	}
+	for _, claim := range r.claimsOf(p) {
+		left, lost := r.untilLoss(claim)
+		if !lost {
+			continue
+		}
+		story := fmt.Sprintf("lacks the volume of its claim %s: %s. ", claim.Name, lossOf(r.volumeOf(claim), r.Nodes))
+		switch {
+		case !noted(claim) || left > 0:
+			return story + fmt.Sprintf("It gets a new and empty one if the node is not back %s after it was lost", duration.HumanDuration(r.Set.VolumeLoss.After))
+		case r.turn[p.ordinal]:
+			return story + "It gets a new and empty one"
+		case !p.homeless():
+			return story + "It gets a new and empty one when its pod is gone from there"
+		}
+		return story + "It gets a new and empty one when the pet is available that gets one now"
+	}
+	return ""
+}
+
+func isMarked(volume *corev1.PersistentVolume) bool {
+	return volume != nil && volume.Annotations[v1alpha1.LostAnnotation] != ""
+}
+
+// marked returns the volume as one that is kept.
+func (r *round) marked(volume *corev1.PersistentVolume, claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolume {
+	out := volume.DeepCopy()
+	if out.Annotations == nil {
+		out.Annotations = map[string]string{}
+	}
+	if out.Annotations[v1alpha1.FormerReclaimPolicyAnnotation] == "" {
+		out.Annotations[v1alpha1.FormerReclaimPolicyAnnotation] = string(volume.Spec.PersistentVolumeReclaimPolicy)
+	}
+	out.Annotations[v1alpha1.LostAnnotation] = fmt.Sprintf("%s: %s; claim %s/%s got a new volume", r.Now.UTC().Format(time.RFC3339), lossOf(volume, r.Nodes), claim.Namespace, claim.Name)
+	out.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
+	return out
+}
+
+func unmarked(volume *corev1.PersistentVolume) *corev1.PersistentVolume {
+	out := volume.DeepCopy()
+	if former := out.Annotations[v1alpha1.FormerReclaimPolicyAnnotation]; former != "" {
+		out.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimPolicy(former)
+	}
+	delete(out.Annotations, v1alpha1.FormerReclaimPolicyAnnotation)
+	delete(out.Annotations, v1alpha1.LostAnnotation)
+	return out
+}
