@@ -22,7 +22,7 @@
 // never on who leads, and never on how fresh anybody's view is.
 //
 //	   renew                      close                     fence
-//	┌────────┐         nothing heard for Wait      enough members refuse
+//	┌────────┐         nothing heard for Close     enough members refuse
 //	└─▶ Open ┴──────────────────────────▶ Closing ──────────────────▶ Fenced (epoch+1)
 //	     ▲  ▲            take back (epoch+1)  │                         │
 //	     │  └─────────────────────────────────┘                         │
@@ -51,9 +51,9 @@
 //     that was restarted vouches for nobody before it has read all leases by quorum,
 //     and counts as having vouched for everybody at its start.
 //  7. A judge that starts, or was blind, takes every lease to be renewed just now.
-//  8. The judge closes a lease after Wait without a renewal. It fences it when so many
-//     members refuse that no majority can vouch, and what they vouched for before has
-//     surely run out.
+//  8. The judge closes a lease after Close without a renewal. It fences it when the rest
+//     of Wait has passed since it has seen it closed, so many members refuse that no
+//     majority can vouch, and what they vouched for before has surely run out.
 //  9. First Fenced is committed; only then are pods deleted, each as it was read
 //     before the lease was read as Fenced (UID and resourceVersion). A pod may ask that
 //     its node be fenced for some time first; the judge that acts must have seen that.

@@ -107,7 +107,7 @@ func TestHowSoonItFailsOver(t *testing.T) {
 		"power":             {func(_ *world, h *host) { h.powerOff() }, 4700 * time.Millisecond},
 		"hang":              {func(_ *world, h *host) { h.pause() }, 4700 * time.Millisecond},
 		"network":           {func(w *world, h *host) { w.isolate(h, w.places()...) }, 4700 * time.Millisecond},
-		"the servers alone": {func(w *world, h *host) { w.isolate(h, "api", "s0", "s1") }, 9 * time.Second},
+		"the servers alone": {func(w *world, h *host) { w.isolate(h, "api", "s0", "s1") }, 6700 * time.Millisecond},
 		"engine":            {func(_ *world, h *host) { h.engine = false }, 6500 * time.Millisecond},
 		"leaves":            {func(_ *world, h *host) { h.act(h.keeper.Leave(h.now())) }, time.Second},
 	} {

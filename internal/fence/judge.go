@@ -38,6 +38,8 @@ type Verdict struct {
 	Actions []Action
 	// Held are the nodes that would be closed or fenced, and why they are not.
 	Held map[string]string
+	// Again is how soon to Observe and Decide again.
+	Again time.Duration
 	// TooMany: all of Held are held by rule 11.
 	TooMany bool
 }
@@ -87,7 +89,7 @@ func (j *Judge) Refused(now Instant, subject Subject, epoch int32, member string
 
 // Decide says what to do now. It may be asked at any time.
 func (j *Judge) Decide(now Instant) Verdict {
-	v := Verdict{Held: map[string]string{}}
+	v := Verdict{Held: map[string]string{}, Again: j.again(now)}
 	if j.blind(now) {
 		return v
 	}
@@ -98,7 +100,7 @@ func (j *Judge) Decide(now Instant) Verdict {
 		switch {
 		case s.lease.State == Fenced:
 			v.Actions = append(v.Actions, Action{Verb: FailOver, Lease: s.lease, For: now.Sub(s.first), Reason: fmt.Sprintf("node %s is fenced, epoch %d", name, s.lease.Epoch)})
-		case s.lease.State == Open && now.Sub(s.since) < j.terms.Wait:
+		case s.lease.State == Open && now.Sub(s.since) < j.terms.Close:
 		case held != "":
 			v.Held[name] = held
 		case s.lease.State == Open:
@@ -108,6 +110,17 @@ func (j *Judge) Decide(now Instant) Verdict {
 		}
 	}
 	return v
+}
+
+// again is short while a node is on its way from lost to fenced, or was fenced just now.
+func (j *Judge) again(now Instant) time.Duration {
+	for _, s := range j.nodes {
+		silent := now.Sub(s.since)
+		if s.lease.State == Open && silent >= j.terms.Close-j.terms.Blind/2 || s.lease.State != Open && silent < j.terms.Wait {
+			return j.terms.Blind / 10
+		}
+	}
+	return j.terms.Blind / 4
 }
 
 // fence is the second half of rule 8.
@@ -120,11 +133,12 @@ func (j *Judge) fence(now Instant, s *sighting, v *Verdict) {
 		}
 	}
 	needed := members.refusalsNeeded()
-	if over >= needed {
+	// Whoever closed it had waited for Close already.
+	if over >= needed && now.Sub(s.since) >= j.terms.Wait-j.terms.Close {
 		v.Actions = append(v.Actions, write(s.lease, Fenced, s.lease.Epoch+1, fmt.Sprintf("node %s: its lease ran out, and %d of %d members refuse it", node, over, len(members))))
 		return
 	}
-	v.Held[node] = fmt.Sprintf("node %s is closed: %d of the %d refusals that %d members must give are there", node, over, needed, len(members))
+	v.Held[node] = fmt.Sprintf("node %s is closed, and its lease may not have run out: %d of the %d refusals that %d members must give are there", node, over, needed, len(members))
 	if now.Sub(s.asked) >= j.terms.Renew {
 		s.asked = now
 		v.Actions = append(v.Actions, Action{

@@ -29,6 +29,9 @@ type Terms struct {
 	// Drift is by how much of itself a clock may go wrong, fast or slow. The kernel
 	// slews by 0.0005 at most (adjtimex(2)), and quartz is better than that.
 	Drift float64
+	// Close: after so long without a renewal the judge closes the lease. A node that lives
+	// takes it back, and no pet notices.
+	Close time.Duration
 	// Wait: after so long without a renewal the judge takes it that none holds.
 	Wait time.Duration
 	// Engine: a keeper whose engine is silent for so long gives the node up. A
@@ -45,6 +48,7 @@ func DefaultTerms() Terms {
 		Renew:  800 * time.Millisecond,
 		Stop:   300 * time.Millisecond,
 		Drift:  0.01,
+		Close:  2400 * time.Millisecond,
 		Wait:   4 * time.Second,
 		Engine: 5 * time.Second,
 		Blind:  time.Second,
@@ -66,6 +70,9 @@ func (t Terms) Check() error {
 	if needed := t.surely(); t.Wait < needed {
 		return fmt.Errorf("terms of the fence: the judge waits %v, but a node may run its pets for %v: make the wait at least that long", t.Wait, needed)
 	}
+	if t.suspect() < t.Renew || t.Close > t.Wait {
+		return fmt.Errorf("terms of the fence: the judge closes a lease after %v: make that at least 2.5 × %v, so that it bears a lost renewal, and at most %v", t.Close, t.Renew, t.Wait)
+	}
 	if t.Blind >= t.Wait {
 		return fmt.Errorf("terms of the fence: a judge that sees nothing for %v must not judge after %v", t.Blind, t.Wait)
 	}
@@ -78,9 +85,10 @@ func (t Terms) surely() time.Duration {
 	return time.Duration(float64(t.Term+t.Stop) * (1 + t.Drift) / (1 - t.Drift))
 }
 
-// suspect: a node that was silent for so long seems lost. It is less than Wait by
-// the spread of renewals, so that nodes that are lost at once are counted at once.
-func (t Terms) suspect() time.Duration { return t.Wait - 2*t.Renew }
+// suspect: a node that was silent for so long seems lost. It is less than Close by the
+// spread of renewals, so that nodes that are lost at once are counted before the first
+// of them is closed.
+func (t Terms) suspect() time.Duration { return t.Close - 3*t.Renew/2 }
 
 // quiet: when no renewal was acknowledged for so long, the API does not answer.
 func (t Terms) quiet() time.Duration { return 2 * t.Renew }

@@ -20,6 +20,8 @@ func TestTermsCheck(t *testing.T) {
 		{"drift as a percentage", func(t *Terms) { t.Drift = 1 }, "as a fraction"},
 		{"no room for a lost renewal", func(t *Terms) { t.Renew = time.Second }, "lost"},
 		{"a zero", func(t *Terms) { t.Stop = 0 }, "more than zero"},
+		{"a lost renewal closes", func(t *Terms) { t.Close = t.Renew }, "bears a lost renewal"},
+		{"closed later than fenced", func(t *Terms) { t.Close = t.Wait + 1 }, "at most"},
 		{"a judge that may be blind for as long as it waits", func(t *Terms) { t.Blind = t.Wait }, "sees nothing"},
 	} {
 		terms := DefaultTerms()

@@ -1,8 +1,6 @@
 package fence
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -23,8 +21,14 @@ type judgeProcess struct {
 func newJudgeProcess(w *world, name string, leads bool) *judgeProcess {
 	j := &judgeProcess{w: w, name: name, clock: w.newClock(), leads: leads}
 	j.restart()
-	w.every(300*time.Millisecond, j.look)
+	w.after(0, j.keepLooking)
 	return j
+}
+
+// keepLooking looks as soon again as the judge wants.
+func (j *judgeProcess) keepLooking() {
+	j.look()
+	j.w.after(j.judge.again(j.now()), j.keepLooking)
 }
 
 func (j *judgeProcess) restart() {

@@ -43,6 +43,7 @@ func newWorld(seed uint64, hosts int, broken string, telling bool) *world {
 	}
 	if broken == "WAIT" {
 		w.terms.Wait = w.terms.Term - w.terms.Renew
+		w.terms.Close = w.terms.Wait / 2
 	}
 	w.api = newAPI(w)
 	for i := range hosts {

@@ -56,12 +56,13 @@ func (e Executioner) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		if !told {
+		err := e.stop(ctx)
+		// Only now: the disk that takes the log may hang.
+		if err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "Pets cannot be stopped; trying again")
+		} else if !told {
 			klog.FromContext(ctx).Info("The deadline is past: all pets are stopped", "epoch", deadline.Epoch)
 			told = true
-		}
-		if err := e.stop(ctx); err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "Pets cannot be stopped; trying again")
 		}
 		if err := alarm.wait(now().Add(again)); err != nil {
 			return err

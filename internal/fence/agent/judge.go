@@ -55,11 +55,9 @@ func (j *Judge) Run(ctx context.Context) error {
 	}
 	defer end()
 	defer j.work.Wait()
-	looks := time.NewTicker(j.Terms.Blind / 4)
-	defer looks.Stop()
 	told := ""
 	for {
-		err := j.look(ctx)
+		again, err := j.look(ctx)
 		if err == nil {
 			told = ""
 		} else if err.Error() != told && ctx.Err() == nil {
@@ -69,7 +67,7 @@ func (j *Judge) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-looks.C:
+		case <-time.After(again):
 		case <-j.again:
 		}
 	}
@@ -83,13 +81,13 @@ func (j *Judge) lookAgain() {
 	}
 }
 
-// look observes all leases once, and acts if this judge leads.
-func (j *Judge) look(ctx context.Context) error {
+// look observes all leases once, acts if this judge leads, and says how soon to look again.
+func (j *Judge) look(ctx context.Context) (again time.Duration, err error) {
 	limited, cancel := context.WithTimeout(ctx, j.Terms.Blind)
 	defer cancel()
 	leases, err := j.leases.List(limited)
 	if err != nil {
-		return err
+		return j.Terms.Blind / 4, err
 	}
 	j.mutex.Lock()
 	j.core.Observe(now(), leases)
@@ -104,14 +102,14 @@ func (j *Judge) look(ctx context.Context) error {
 	if !j.Leads() {
 		clear(j.marked)
 		clear(j.awaited)
-		return nil
+		return verdict.Again, nil
 	}
 	j.tell(ctx, before, verdict)
 	for _, a := range verdict.Actions {
 		j.carryOut(ctx, a)
 	}
 	j.lookForReplacements(ctx)
-	return nil
+	return verdict.Again, nil
 }
 
 // tell shows people what has changed since the look before.

@@ -36,7 +36,7 @@ func startJudges(t *testing.T, access *rest.Config, signer authority, count int)
 	t.Cleanup(func() { end(); group.Wait() })
 	for i := range count {
 		judge := &Judge{
-			Terms: quickTerms(), Client: client, Leads: func() bool { return i == 0 },
+			Terms: fence.DefaultTerms(), Client: client, Leads: func() bool { return i == 0 },
 			Asker: Asker{Client: &http.Client{Transport: &http.Transport{TLSClientConfig: signer.tls(t, JudgeUser, nil)}}},
 		}
 		group.Go(func() {
@@ -87,7 +87,7 @@ func TestFailOver(t *testing.T) {
 	members, signer := startMembers(t, access)
 	client, lost := members[0].client, members[2]
 	startJudges(t, access, signer, 2)
-	leases := Leases{Client: client, Terms: quickTerms()}
+	leases := Leases{Client: client, Terms: fence.DefaultTerms()}
 	for _, m := range members {
 		eventually(t, m.name+" runs its pet and knows all members", func() bool {
 			return m.running() && len(leases.Read(t.Context(), m.name).Lease.Members) == len(members)
@@ -131,7 +131,7 @@ func TestFailOver(t *testing.T) {
 	if lost.running() {
 		t.Error("the pet was taken while it ran")
 	}
-	if taken < quickTerms().Wait-2*quickTerms().Renew {
+	if taken < fence.DefaultTerms().Wait-2*fence.DefaultTerms().Renew {
 		t.Errorf("it was taken after %v, before its lease had surely run out", taken)
 	}
 	t.Logf("taken after %v", taken.Round(time.Millisecond))
@@ -181,7 +181,7 @@ func TestFailOver(t *testing.T) {
 			m.noAPI.Store(true)
 			m.noPeers.Store(true)
 		}
-		time.Sleep(3 * quickTerms().Wait)
+		time.Sleep(3 * fence.DefaultTerms().Wait)
 		for _, m := range members[1:] {
 			if lease := leases.Read(t.Context(), m.name).Lease; lease.State == fence.Fenced {
 				t.Errorf("%s was fenced: %+v", m.name, lease)

@@ -134,13 +134,6 @@ func (m *member) running() bool {
 	return m.runs
 }
 
-// quickTerms are half of the usual ones: a machine that is busy with other tests may
-// starve a keeper for a second, and its pets are then rightly stopped.
-func quickTerms() fence.Terms {
-	const ms = time.Millisecond
-	return fence.Terms{Term: 1800 * ms, Renew: 400 * ms, Stop: 150 * ms, Drift: 0.01, Wait: 2050 * ms, Engine: 2500 * ms, Blind: 500 * ms}
-}
-
 // startMembers runs the keepers, the members and the executioners of three nodes.
 func startMembers(t *testing.T, access *rest.Config) (members []*member, signer authority) {
 	t.Helper()
@@ -179,8 +172,8 @@ func startMembers(t *testing.T, access *rest.Config) (members []*member, signer 
 	for _, m := range members {
 		config := signer.tls(t, nodeUser+m.name, net.ParseIP(m.host))
 		keeper := &Keeper{
-			Terms: quickTerms(), Node: m.name, Machine: "machine of " + m.name, Memory: m.memory, Words: m.words, Pods: m,
-			Leases:      Leases{Client: m.client, Terms: quickTerms()},
+			Terms: fence.DefaultTerms(), Node: m.name, Machine: "machine of " + m.name, Memory: m.memory, Words: m.words, Pods: m,
+			Leases:      Leases{Client: m.client, Terms: fence.DefaultTerms()},
 			Asker:       Asker{Client: &http.Client{Transport: cuttable(&m.noPeers, &http.Transport{TLSClientConfig: config.Clone()})}},
 			Alive:       func(context.Context) bool { return m.engine.Load() },
 			Executioner: m.dir.ExecutionerRuns,
@@ -213,7 +206,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 // The keepers of three nodes, on a real API server.
 func TestKeepers(t *testing.T) {
 	members, signer := startMembers(t, apiserver.Start(t))
-	leases := Leases{Client: members[0].client, Terms: quickTerms()}
+	leases := Leases{Client: members[0].client, Terms: fence.DefaultTerms()}
 	leaseOf := func(m *member) fence.Lease { return leases.Read(t.Context(), m.name).Lease }
 	settled := func(m *member) bool { return m.running() && len(leaseOf(m).Members) == len(members) }
 	for _, m := range members {
@@ -223,7 +216,7 @@ func TestKeepers(t *testing.T) {
 	t.Run("the API is away, but the members see each other", func(t *testing.T) {
 		before := leaseOf(members[2])
 		members[2].noAPI.Store(true)
-		time.Sleep(3 * quickTerms().Term)
+		time.Sleep(3 * fence.DefaultTerms().Term / 2)
 		if !members[2].running() {
 			t.Error("its pet was stopped")
 		}
@@ -239,7 +232,7 @@ func TestKeepers(t *testing.T) {
 		members[2].noAPI.Store(true)
 		cut := time.Now()
 		eventually(t, "its pet is stopped", func() bool { return !members[2].running() })
-		if took := time.Since(cut); took < quickTerms().Term-2*quickTerms().Renew {
+		if took := time.Since(cut); took < fence.DefaultTerms().Term-2*fence.DefaultTerms().Renew {
 			t.Errorf("it was stopped after %v, before its lease ran out", took)
 		}
 		members[2].noPeers.Store(false)

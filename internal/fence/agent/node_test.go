@@ -63,12 +63,12 @@ func TestNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	signer := newAuthority(t)
-	leases := Leases{Client: client, Terms: quickTerms()}
+	leases := Leases{Client: client, Terms: fence.DefaultTerms()}
 	machine := func(name, address string) *life {
 		dir := Dir(t.TempDir())
 		config := signer.tls(t, nodeUser+"node", net.ParseIP(address))
 		return &life{node: Node{
-			Terms: quickTerms(), Name: "node", Machine: name, Address: net.ParseIP(address), Dir: dir, Leases: leases,
+			Terms: fence.DefaultTerms(), Name: "node", Machine: name, Address: net.ParseIP(address), Dir: dir, Leases: leases,
 			Pets:   Pets{Client: client, Node: "node", Halt: halt.Of(t.TempDir(), "kubepods"), Spared: dir.Spared()},
 			Server: config, Asker: Asker{Client: &http.Client{Transport: &http.Transport{TLSClientConfig: config.Clone()}}},
 			Alive: func(context.Context) bool { return true }, Executioner: dir.ExecutionerRuns,
@@ -97,7 +97,7 @@ func TestNode(t *testing.T) {
 	second := machine("second", "127.0.8.2")
 	second.begin(t)
 	eventually(t, "the second machine is armed, and its executioner at work", func() bool { return second.node.Dir.Armed() && second.stops.Load() > 0 })
-	time.Sleep(2 * quickTerms().Term)
+	time.Sleep(5 * fence.DefaultTerms().Term / 4)
 	if !second.overdue(t) || lease().Machine != "first" {
 		t.Errorf("a second machine took over from one that lives: %+v", lease())
 	}

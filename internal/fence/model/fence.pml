@@ -10,7 +10,7 @@
  *
  * Time is discrete. The worst that drift can do stands in the constants: a node runs
  * its pets for TERM ticks by the slowest clock, time to stop included, and the judge
- * waits for WAIT ticks by the fastest one.
+ * waits for WAIT ticks by the fastest one. It closes the lease after CLOSE of them.
  *
  * A machine that is off, paused or cut off is one that takes no step: there are no
  * states for that. Its clock goes on, and its lease ends with it. A message that is
@@ -26,10 +26,19 @@
 #define WAIT 2
 #endif
 
+#ifndef CLOSE
+#define CLOSE 1
+#endif
+
 #ifdef BREAK_WAIT
 #define WAITED (WAIT - 1)
 #else
 #define WAITED WAIT
+#endif
+#ifdef BREAK_REST /* whoever finds the lease closed takes it that all of WAIT has passed */
+#define CLOSED WAIT
+#else
+#define CLOSED CLOSE
 #endif
 
 mtype = { OPEN, CLOSING, FENCED }
@@ -60,7 +69,7 @@ byte vouched[2];        /* ticks since then; WAIT: long ago */
 
 /* The judge, and what it has under way. */
 bool seen;              /* the newest version of the lease */
-byte silent;            /* ticks since it saw one */
+byte silent;            /* ticks since it saw one that is open; CLOSE when it finds it closed */
 bool refused[2];        /* what it has been told */
 byte left[2];           /* ticks until what a member vouched for has run out */
 bool close;
@@ -171,7 +180,7 @@ inline tick(missed) {
 	:: else
 	fi;
 	if
-	:: state == OPEN -> up(silent, WAIT)
+	:: seen && state != FENCED -> up(silent, WAIT)
 	:: else
 	fi;
 	up(vouched[0], WAIT); up(vouched[1], WAIT);
@@ -262,12 +271,12 @@ active proctype World() {
 	:: d_step { ignorant[1] -> ignorant[1] = false; refuses[1] = (state != OPEN) }
 
 	/* The judge. */
-	:: d_step { !seen -> seen = true; silent = 0 }
-	:: d_step { state == OPEN && silent >= WAITED && seen -> close = true }
+	:: d_step { !seen -> seen = true; silent = (state == CLOSING -> CLOSED : 0) }
+	:: d_step { state == OPEN && silent >= CLOSE && seen -> close = true }
 	:: d_step { close -> close = false; state = CLOSING; committed(); silent = 0 }
 	:: d_step { state == CLOSING && !refused[0] -> refuse(0) }
 	:: d_step { state == CLOSING && !refused[1] -> refuse(1) }
-	:: d_step { state == CLOSING &&
+	:: d_step { state == CLOSING && seen && silent >= WAITED &&
 #ifdef BREAK_REFUSE
 		(refused[0] && left[0] == 0 || refused[1] && left[1] == 0)
 #else
@@ -276,8 +285,9 @@ active proctype World() {
 		-> fence = true }
 	:: d_step { fence -> fence = false; state = FENCED; assert(!runs); committed() }
 	:: d_step { silent > 0 || refused[0] || refused[1] -> /* another one takes its place */
+		seen = false;
 #ifdef BREAK_NEW_JUDGE
-		silent = WAIT;
+		silent = WAIT; seen = true;
 #else
 		silent = 0;
 #endif
