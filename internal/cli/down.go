@@ -64,8 +64,8 @@ func keptElsewhere(dataDir string) (string, error) {
 		kept += fmt.Sprintf("The cluster at %s keeps its Node for this machine. (`mainstay leave`, before, would have taken it out.) On the server: mainstay kubectl delete node\n", choices.Server)
 	}
 	if choices.Etcd.Configured() {
-		kept += fmt.Sprintf("The etcd cluster at %s keeps its data. Without %s no other Mainstay can use it; remove it with: etcdctl del --prefix /registry/\n",
-			choices.Etcd, dataDir)
+		kept += fmt.Sprintf("The etcd cluster at %s keeps its data. Other servers go on with it; on one of them: mainstay kubectl delete node NAME. "+
+			"If there is none, nobody can use it without %s; remove it with: etcdctl del --prefix /registry/\n", choices.Etcd, dataDir)
 	}
 	if choices.RuntimeEndpoint != "" {
 		kept += fmt.Sprintf("The container runtime at %s keeps its images.\n", choices.RuntimeEndpoint)

@@ -76,6 +76,9 @@ func runInForeground(config engine.Config, logFile string) (failure error) {
 				failed = nil // parts end because they are told to
 				continue
 			}
+			if errors.Is(err, engine.ErrDeposed) {
+				return startAgain(systemd)
+			}
 			return err
 		case received := <-signals:
 			if received == syscall.SIGTERM && !machineGoesDown() {

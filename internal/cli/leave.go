@@ -33,7 +33,7 @@ directory, without a cluster that knows them.`,
 				return err
 			}
 			if !choices.Joined() {
-				return errors.New("this machine has not joined a cluster. (On the server itself, `mainstay down --purge` ends the cluster.)")
+				return errors.New("this machine has not joined a cluster. (On a server, `mainstay down --purge` ends its part in the cluster; on the last one, the cluster.)")
 			}
 			return leave(command.Context(), o, force)
 		},

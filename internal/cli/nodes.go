@@ -62,7 +62,7 @@ func listNodes(ctx context.Context, client clients, now time.Time) ([]nodeRow, e
 	return nodeRows(nodes.Items, pods.Items, pools.Items, now), nil
 }
 
-// nodeRows puts the server first, the others by their names.
+// nodeRows puts the servers first, the others by their names.
 func nodeRows(nodes []corev1.Node, pods []corev1.Pod, pools []unstructured.Unstructured, now time.Time) (rows []nodeRow) {
 	for _, node := range nodes {
 		described := describeNode(node)
@@ -77,7 +77,7 @@ func nodeRows(nodes []corev1.Node, pods []corev1.Pod, pools []unstructured.Unstr
 }
 
 func roleOf(node corev1.Node) string {
-	if _, server := node.Labels[engine.ServerLabel]; server {
+	if engine.IsServer(&node) {
 		return "server"
 	}
 	return "node"

@@ -22,11 +22,12 @@ const failedStatus = "failed: "
 type notifier struct{ socket string }
 
 func newNotifier() notifier {
-	const variable = "NOTIFY_SOCKET"
-	n := notifier{socket: os.Getenv(variable)}
-	_ = os.Unsetenv(variable) // it fails for malformed names alone
+	n := notifier{socket: os.Getenv(notifyVariable)}
+	_ = os.Unsetenv(notifyVariable) // it fails for malformed names alone
 	return n
 }
+
+const notifyVariable = "NOTIFY_SOCKET"
 
 // follow tells what a starting engine is doing, to systemd and in the journal,
 // until it is ready. Where it was not started by systemd it does nothing.

@@ -26,10 +26,17 @@ over as you would a password. It ends by itself.`,
 
 func newTokenCreate(o *options) *cobra.Command {
 	var ttl time.Duration
+	var asServer bool
 	command := &cobra.Command{
 		Use:   "create",
 		Short: "Make a token, and print how another machine joins with it",
-		Args:  cobra.NoArgs,
+		Long: `Make a token, and print the command with which another machine joins this cluster as
+a node.
+
+With --as-server it becomes a further server: it runs the API and stands by for the
+server that leads. That takes an etcd cluster which all of them reach (docs/external.md).
+Such a token opens the keys of the cluster: whoever has it can do anything there.`,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if ttl < time.Second {
 				return fmt.Errorf("--ttl %v: say how long the token is good for, as 30m or 2h", ttl)
@@ -43,16 +50,21 @@ func newTokenCreate(o *options) *cobra.Command {
 				return err
 			}
 			ends := time.Now().Add(ttl)
-			token, err := engine.CreateToken(command.Context(), client, o.paths(), ends)
+			create, as := engine.CreateToken, ""
+			if asServer {
+				create, as = engine.CreateServerToken, " --as-server"
+			}
+			token, err := create(command.Context(), client, o.paths(), ends)
 			if err != nil {
 				return explain(err)
 			}
 			fmt.Fprintf(o.errors, "Good until %s, for as many machines as you like. On each of them:\n\n", ends.Format(time.DateTime))
-			fmt.Fprintf(o.out, "mainstay join --server %s --token %s\n", server, token)
+			fmt.Fprintf(o.out, "mainstay join --server %s --token %s%s\n", server, token, as)
 			return nil
 		},
 	}
 	command.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long the token is good for")
+	command.Flags().BoolVar(&asServer, "as-server", false, "machines become servers by it, not nodes")
 	return command
 }
 
@@ -85,9 +97,13 @@ func newTokenList(o *options) *cobra.Command {
 				return nil
 			}
 			table := tabwriter.NewWriter(o.out, 0, 0, 3, ' ', 0)
-			fmt.Fprintln(table, "ID\tENDS")
+			fmt.Fprintln(table, "ID\tFOR\tENDS")
 			for _, token := range tokens {
-				fmt.Fprintf(table, "%s\t%s\n", token.ID, endOf(token, time.Now()))
+				kind := "nodes"
+				if token.ForServer {
+					kind = "servers"
+				}
+				fmt.Fprintf(table, "%s\t%s\t%s\n", token.ID, kind, endOf(token, time.Now()))
 			}
 			return table.Flush()
 		},

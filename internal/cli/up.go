@@ -107,8 +107,10 @@ func up(ctx context.Context, o *options, f upFlags) error {
 		fmt.Fprintf(o.out, "mainstay runs already (process %d, since %s).\n", state.Process, state.Started.Format(time.DateTime))
 		return o.waitUntilUp(ctx, control, nil, f.wait)
 	}
-	if err := engine.Preflight(ctx, config); err != nil {
-		return err
+	if !startedAgain() { // else it was found fit before, and must go on whatever is away just now
+		if err := engine.Preflight(ctx, config); err != nil {
+			return err
+		}
 	}
 	if f.foreground {
 		return runInForeground(config, f.logFile)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"slices"
 	"text/template"
@@ -31,13 +30,13 @@ var addonFiles embed.FS
 // access rules, the Services of DNS and metrics, the CSI driver and its class.
 // They are applied at each start, so a new version brings its own; but for the
 // classes, which belong to the user once they are there.
-func applyAddons(ctx context.Context, access *rest.Config, paths Paths, gateway net.IP) error {
+func applyAddons(ctx context.Context, access *rest.Config, paths Paths) error {
 	ca, err := os.ReadFile(paths.pkiFile("ca.crt"))
 	if err != nil {
 		return err
 	}
 	objects, err := addonObjects(map[string]any{
-		"Gateway": gateway.String(), "JoinGroup": joinGroup,
+		"JoinGroup":  joinGroup,
 		"DNSService": nameService, "DNSServiceIP": dnsServiceIP, "DNSPort": dnsPort,
 		"MetricsService": metricsService, "MetricsPort": metricsPort,
 		"CABundle": base64.StdEncoding.EncodeToString(ca),

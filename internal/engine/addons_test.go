@@ -5,7 +5,7 @@ import "testing"
 // Every object must be complete: a wrong template would only show in a cluster.
 func TestAddonsAreObjects(t *testing.T) {
 	objects, err := addonObjects(map[string]any{
-		"Gateway": "10.42.0.1", "JoinGroup": joinGroup, "DNSService": nameService, "DNSServiceIP": dnsServiceIP, "DNSPort": dnsPort,
+		"JoinGroup": joinGroup, "DNSService": nameService, "DNSServiceIP": dnsServiceIP, "DNSPort": dnsPort,
 		"MetricsService": metricsService, "MetricsPort": metricsPort, "CABundle": "YWJj",
 	})
 	if err != nil {

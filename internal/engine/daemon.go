@@ -86,6 +86,12 @@ func (d daemon) running() int {
 	return pid
 }
 
+// asTold tells whether a process was started with the same arguments.
+func (d daemon) asTold(pid int) bool {
+	arguments, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	return err == nil && string(arguments) == strings.Join(d.arguments, "\x00")+"\x00"
+}
+
 // waitExit returns nil when the process has ended, or an error when ctx has.
 func (d daemon) waitExit(ctx context.Context, look time.Duration) error {
 	return wait.PollUntilContextCancel(ctx, look, false, func(context.Context) (bool, error) {

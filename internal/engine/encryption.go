@@ -13,7 +13,9 @@ import (
 
 // encryptionConfig is the file that holds the key for secrets at rest. Whoever
 // restores a snapshot elsewhere needs it, together with pki/.
-func (p Paths) encryptionConfig() string { return p.pkiFile("encryption.yaml") }
+func (p Paths) encryptionConfig() string { return p.pkiFile(encryptionFile) }
+
+const encryptionFile = "encryption.yaml"
 
 // ensureEncryption makes the key under which the API server encrypts Secrets
 // before they reach etcd. The key is made once; random is where it comes from.

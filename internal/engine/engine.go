@@ -28,6 +28,7 @@ type Engine struct {
 	attachDetach func(context.Context) error
 	network      podNetwork
 	phase        atomic.Value // string: what the engine is doing
+	leads        atomic.Bool  // this server's controllers are those of the cluster
 }
 
 // New returns an engine that is ready to Start.

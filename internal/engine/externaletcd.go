@@ -79,6 +79,8 @@ func checkEtcd(ctx context.Context, config Config) error {
 		return nil
 	case len(record) == 0 && begun: // a first start ended before the record was made
 		return nil
+	case begun && len(authority) == 0:
+		return fmt.Errorf("this machine has not finished joining the servers on the etcd cluster at %s: run `mainstay join` again", config.Etcd)
 	}
 	return fmt.Errorf("the etcd cluster at %s holds the state of another Kubernetes, or of a data directory that is gone: "+
 		"choose another cluster, or remove what it holds (etcdctl del --prefix %s)", config.Etcd, etcdPrefix)
@@ -128,6 +130,10 @@ func (a EtcdAccess) answering(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return firstAnswer(ctx, a.Servers, config)
+}
+
+func firstAnswer(ctx context.Context, servers []string, config *tls.Config) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, etcdPatience)
 	defer cancel()
 	config.NextProtos = []string{"h2"} // what etcd speaks
@@ -135,12 +141,12 @@ func (a EtcdAccess) answering(ctx context.Context) (string, error) {
 		server string
 		err    error
 	}
-	answers := make(chan answer, len(a.Servers))
-	for _, server := range a.Servers {
+	answers := make(chan answer, len(servers))
+	for _, server := range servers {
 		go func() { answers <- answer{server, shakeHands(ctx, config, server)} }()
 	}
 	var reason error
-	for range a.Servers {
+	for range servers {
 		first := <-answers
 		if first.err == nil {
 			return first.server, nil

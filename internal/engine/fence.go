@@ -98,10 +98,14 @@ func waitForMachines(ctx context.Context, client kubernetes.Interface) error {
 	return ctx.Err()
 }
 
-// replaceKeeper ends a keeper that an engine before has started, so that this one's
-// version takes over. No pet notices.
-func replaceKeeper(ctx context.Context, paths Paths) error {
-	return fenceProcess(paths, KeeperCommand).stop(ctx, unix.SIGKILL)
+// replaceKeeper ends a keeper that an engine before has started, if it is of another
+// version or was told otherwise, so that this one's takes over. No pet notices.
+func replaceKeeper(ctx context.Context, config Config, paths Paths) error {
+	keeper := keeperProcess(config, paths)
+	if pid := keeper.running(); pid != 0 && sameProgram(pid) && keeper.asTold(pid) {
+		return nil
+	}
+	return keeper.stop(ctx, unix.SIGKILL)
 }
 
 // ensureExecutioner starts the executioner if none runs, or one of another version does.

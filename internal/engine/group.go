@@ -38,13 +38,15 @@ func (g group) run(name string, part func(context.Context) error) {
 }
 
 // stop ends the parts and waits for them, but no longer than limit: a part that
-// hangs must not keep the engine from stopping.
-func (g group) stop(limit time.Duration) {
+// hangs must not keep the engine from stopping. It tells whether all have ended.
+func (g group) stop(limit time.Duration) bool {
 	g.cancel()
 	done := make(chan struct{})
 	go func() { _ = g.Wait(); close(done) }()
 	select {
 	case <-done:
+		return true
 	case <-time.After(limit):
+		return false
 	}
 }

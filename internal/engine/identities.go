@@ -51,8 +51,8 @@ func (c certificate) store(paths Paths) (clientcertificate.FileStore, error) {
 	return clientcertificate.NewFileStoreWithLogger(klog.Background().V(4), c.name, paths.pki(), paths.pki(), "", "")
 }
 
-// writeNodeKubeconfigs writes for each part of a machine that has joined where the
-// server is and who it is itself.
+// writeNodeKubeconfigs writes for each part of a machine that has joined who it is. They
+// find a server where a server's own parts do: through the door.
 func writeNodeKubeconfigs(config Config, paths Paths) error {
 	ca, err := os.ReadFile(paths.pkiFile("ca.crt"))
 	if err != nil {
@@ -64,7 +64,7 @@ func writeNodeKubeconfigs(config Config, paths Paths) error {
 			return err
 		}
 		identity := &clientcmdapi.AuthInfo{ClientCertificate: store.CurrentPath(), ClientKey: store.CurrentPath()}
-		if err := writeKubeconfig(paths.kubeconfigOf(part.name), config.Server, ca, part.name, identity); err != nil {
+		if err := writeKubeconfig(paths.kubeconfigOf(part.name), ownServer, ca, part.name, identity); err != nil {
 			return err
 		}
 	}

@@ -25,32 +25,24 @@ import (
 // killed anywhere and repeated.
 func Join(ctx context.Context, config Config, server *url.URL, token join.Token, report func(string)) error {
 	paths := Paths{DataDir: config.DataDir}
+	config.Server = server.String()
 	if err := checkUnjoined(paths, token.Pin); err != nil {
 		return err
 	}
-	report("asking the server at " + server.Host)
-	reached, err := join.Reach(ctx, server, token.Pin)
+	client, ca, err := approach(ctx, server, token, report)
 	if err != nil {
 		return err
 	}
-	if err := join.CheckClock(reached.Ahead); err != nil {
-		return err
-	}
-	ca, err := reached.AuthorityPEM()
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(&rest.Config{
-		Host: server.String(), BearerToken: token.Bootstrap, TLSClientConfig: rest.TLSClientConfig{CAData: ca}, UserAgent: "mainstay-join",
-	})
-	if err != nil {
-		return err
-	}
-	if err := checkWelcome(ctx, client, config, paths, token); err != nil {
+	identity, err := currentIdentity(config, paths)
+	same := err == nil && identity.Leaf.Subject.CommonName == nodeUser(config.NodeName) // the name is taken by this very machine
+	if err := checkWelcome(ctx, client, config, token, join.OldestKubelet, same); err != nil {
 		return err
 	}
 	report("getting this machine's identity")
-	if err := prepareJoin(config, paths, ca); err != nil {
+	if err := beginJoin(config, paths); err != nil {
+		return err
+	}
+	if err := writeFile(paths.pkiFile("ca.crt"), ca); err != nil {
 		return err
 	}
 	kubelet := partsEverywhere(config.NodeName)[0]
@@ -61,10 +53,31 @@ func Join(ctx context.Context, config Config, server *url.URL, token join.Token,
 	return obtain(ctx, client, kubelet, store)
 }
 
+// approach makes sure of the server, and returns a client that acts for the bearer of
+// the token, and the cluster's authority.
+func approach(ctx context.Context, server *url.URL, token join.Token, report func(string)) (kubernetes.Interface, []byte, error) {
+	report("asking the server at " + server.Host)
+	reached, err := join.Reach(ctx, server, token.Pin)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := join.CheckClock(reached.Ahead); err != nil {
+		return nil, nil, err
+	}
+	ca, err := reached.AuthorityPEM()
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := kubernetes.NewForConfig(&rest.Config{
+		Host: server.String(), BearerToken: token.Bootstrap, TLSClientConfig: rest.TLSClientConfig{CAData: ca}, UserAgent: "mainstay-join",
+	})
+	return client, ca, err
+}
+
 // checkUnjoined refuses a data directory that belongs to another cluster.
 func checkUnjoined(paths Paths, pin string) error {
 	if _, err := os.Stat(paths.pkiFile("ca.key")); err == nil {
-		return fmt.Errorf("%s holds a cluster of its own: remove it with `mainstay down --purge`, or choose another --data-dir", paths.DataDir)
+		return errOwnCluster(paths)
 	}
 	known, err := clusterAuthority(paths)
 	if errors.Is(err, os.ErrNotExist) {
@@ -79,9 +92,13 @@ func checkUnjoined(paths Paths, pin string) error {
 	return nil
 }
 
+func errOwnCluster(paths Paths) error {
+	return fmt.Errorf("%s holds a cluster of its own: remove it with `mainstay down --purge`, or choose another --data-dir", paths.DataDir)
+}
+
 // checkWelcome refuses what the server would not have: a token that it does not know,
-// another version, a name that is taken.
-func checkWelcome(ctx context.Context, client kubernetes.Interface, config Config, paths Paths, token join.Token) error {
+// a version too far from its own, a name that is taken, unless by this very machine.
+func checkWelcome(ctx context.Context, client kubernetes.Interface, config Config, token join.Token, oldest uint, same bool) error {
 	there, err := client.Discovery().ServerVersion()
 	if apierrors.IsUnauthorized(err) {
 		return fmt.Errorf("the server does not know the token %s: it has expired, or was deleted. Make a new one on the server: mainstay token create", token.ID())
@@ -89,11 +106,8 @@ func checkWelcome(ctx context.Context, client kubernetes.Interface, config Confi
 	if err != nil {
 		return fmt.Errorf("ask the server for its version: %w", err)
 	}
-	if err := join.CheckVersion(there.GitVersion, version.Get().GitVersion); err != nil {
+	if err := join.CheckVersion(there.GitVersion, version.Get().GitVersion, oldest); err != nil || same {
 		return err
-	}
-	if identity, err := currentIdentity(config, paths); err == nil && identity.Leaf.Subject.CommonName == nodeUser(config.NodeName) {
-		return nil // the name is taken by this very machine
 	}
 	node, err := client.CoreV1().Nodes().Get(ctx, config.NodeName, metav1.GetOptions{})
 	switch {
@@ -105,9 +119,9 @@ func checkWelcome(ctx context.Context, client kubernetes.Interface, config Confi
 	return join.CheckName(node)
 }
 
-// prepareJoin writes down where the cluster is. From here on the machine is a node
-// that has not finished joining.
-func prepareJoin(config Config, paths Paths, ca []byte) error {
+// beginJoin writes down where the cluster is. From here on the machine is one that has
+// not finished joining.
+func beginJoin(config Config, paths Paths) error {
 	if err := paths.create(); err != nil {
 		return err
 	}
@@ -117,10 +131,7 @@ func prepareJoin(config Config, paths Paths, ca []byte) error {
 	if err := config.remember(paths); err != nil {
 		return err
 	}
-	if err := writeFile(paths.nodeName(), []byte(config.NodeName+"\n")); err != nil {
-		return err
-	}
-	return writeFile(paths.pkiFile("ca.crt"), ca)
+	return writeFile(paths.nodeName(), []byte(config.NodeName+"\n"))
 }
 
 // clusterAuthority is the certificate authority of the cluster on a data directory.

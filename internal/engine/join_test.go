@@ -100,7 +100,7 @@ func TestPartsEverywhere(t *testing.T) {
 		}
 		names = append(names, part.commonName)
 	}
-	if got := strings.Join(names, " "); got != "system:node:a system:kube-proxy mainstay:network mainstay:dns mainstay:volume mainstay:sidecars" {
+	if got := strings.Join(names, " "); got != "system:node:a system:kube-proxy mainstay:network mainstay:dns mainstay:volume mainstay:sidecars mainstay:keeper:a" {
 		t.Errorf("every machine gets %s", got)
 	}
 }

@@ -18,6 +18,9 @@ func (c Choices) firstPhase() string {
 	if c.Joined() {
 		return "starting the container runtime and asking the server at " + c.Server
 	}
+	if c.Etcd.Configured() {
+		return "starting the API server and the container runtime"
+	}
 	return "starting etcd, the API server and the container runtime"
 }
 
@@ -35,10 +38,17 @@ func (e *Engine) prepareNode() error {
 	if err := checkIdentity(e.config, e.paths, time.Now()); err != nil {
 		return err
 	}
+	if err := ensureServers(e.config, e.paths); err != nil {
+		return err
+	}
 	if err := writeNodeKubeconfigs(e.config, e.paths); err != nil {
 		return err
 	}
-	var err error
+	door, err := openDoor(e.paths)
+	if err != nil {
+		return err
+	}
+	e.node.run("door to the servers", door.run)
 	e.client, err = clientOf(e.paths, "kubelet")
 	return err
 }
@@ -84,6 +94,7 @@ func NodeClient(dataDir string) (kubernetes.Interface, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+	access.Dial = reachServers(paths).DialContext // there may be no engine
 	access.Timeout = apiPatience
 	client, err := kubernetes.NewForConfig(access)
 	return client, knownNodeName(paths), err

@@ -17,8 +17,9 @@ import (
 	"github.com/mainstay-io/mainstay/internal/fence/agent"
 )
 
-// runJudge declares lost nodes fenced, once there are several, until ctx ends.
-func runJudge(ctx context.Context, paths Paths) error {
+// runJudge watches the nodes' leases, once there are several, until ctx ends; while this
+// server leads it declares lost nodes fenced.
+func runJudge(ctx context.Context, paths Paths, leads func() bool) error {
 	client, err := clientOf(paths, "judge")
 	if err != nil {
 		return err
@@ -39,7 +40,7 @@ func runJudge(ctx context.Context, paths Paths) error {
 		return err
 	}
 	judge := agent.Judge{
-		Terms: fence.DefaultTerms(), Client: client, Leads: func() bool { return true },
+		Terms: fence.DefaultTerms(), Client: client, Leads: leads,
 		Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(&tls.Config{
 			MinVersion: tls.VersionTLS13, RootCAs: authorities, Certificates: []tls.Certificate{*own},
 		}, fence.DefaultTerms())}},

@@ -3,14 +3,11 @@ package engine
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	certutil "k8s.io/client-go/util/cert"
@@ -41,7 +38,7 @@ func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) err
 	if err != nil {
 		return err
 	}
-	server, client, err := memberTLS(paths, nodeName)
+	server, client, err := memberTLS(paths)
 	if err != nil {
 		return err
 	}
@@ -82,41 +79,30 @@ func engineLives(ctx context.Context, paths Paths) bool {
 }
 
 // impatientClient is one whose connections end when the network is lost, so that a
-// new one is tried as soon as it is back.
+// new one is tried as soon as it is back, and that turns to another server at once.
 func impatientClient(paths Paths, who string, terms fence.Terms) (kubernetes.Interface, error) {
 	access, err := accessOf(paths, who)
 	if err != nil {
 		return nil, err
 	}
-	return impatient(access, terms)
+	newRestless(reach{paths: paths, connect: terms.Renew, silence: 2 * terms.Renew}).use(access)
+	return kubernetes.NewForConfig(access)
 }
 
+// impatient is the same for one server.
 func impatient(access *rest.Config, terms fence.Terms) (kubernetes.Interface, error) {
-	access.Dial = impatientDial(terms)
+	access.Dial = dialer(terms.Renew, 2*terms.Renew).DialContext
 	return kubernetes.NewForConfig(access)
 }
 
 func impatientTransport(config *tls.Config, terms fence.Terms) *http.Transport {
-	return &http.Transport{TLSClientConfig: config, DialContext: impatientDial(terms), IdleConnTimeout: time.Minute}
-}
-
-// impatientDial makes connections that end when what was sent is not acknowledged
-// (TCP_USER_TIMEOUT, tcp(7)).
-func impatientDial(terms fence.Terms) func(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: terms.Renew, Control: func(_, _ string, c syscall.RawConn) error {
-		var failed error
-		err := c.Control(func(fd uintptr) {
-			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int((2 * terms.Renew).Milliseconds()))
-		})
-		return errors.Join(err, failed)
-	}}
-	return dialer.DialContext
+	return &http.Transport{TLSClientConfig: config, DialContext: dialer(terms.Renew, 2*terms.Renew).DialContext, IdleConnTimeout: time.Minute}
 }
 
 // memberTLS is how the members of the fence speak with each other: by the
 // certificates that their kubelets have. Those are read again for each connection,
 // since they are renewed.
-func memberTLS(paths Paths, nodeName string) (server, client *tls.Config, err error) {
+func memberTLS(paths Paths) (server, client *tls.Config, err error) {
 	authorities, err := certutil.NewPool(paths.pkiFile("ca.crt"))
 	if err != nil {
 		return nil, nil, err

@@ -38,7 +38,7 @@ func runMachines(ctx context.Context, paths Paths) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return runApprover(ctx, client) })
-	announce, empty, forget := announceNameServers(client), serveLeaving(clients), forgetLeases(client)
+	announce, empty, forget := announceLocals(client), serveLeaving(clients), forgetLeases(client)
 	group.Go(func() error {
 		return followNodes(ctx, client, func(ctx context.Context, nodes []*corev1.Node) error {
 			return errors.Join(announce(ctx, nodes), empty(ctx, nodes), forget(ctx, nodes))

@@ -25,11 +25,7 @@ func ensureNode(ctx context.Context, client kubernetes.Interface, config Config,
 	if known := knownNodeName(paths); known != "" && known != config.NodeName {
 		return nil, belongsTo(known, config.NodeName)
 	}
-	find := findServer
-	if config.Joined() {
-		find = findJoined
-	}
-	node, err := find(ctx, client, config.NodeName)
+	node, err := findNode(ctx, client, config)
 	if err != nil {
 		return nil, err
 	}
@@ -44,31 +40,52 @@ func newNode(name string) *corev1.Node {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}}
 }
 
-// ServerLabel marks the machine that holds the cluster's state, by kubeadm's label.
+func findNode(ctx context.Context, client kubernetes.Interface, config Config) (*corev1.Node, error) {
+	if config.Joined() {
+		return findJoined(ctx, client, newNode(config.NodeName))
+	}
+	return findServer(ctx, client, config)
+}
+
+// ServerLabel marks a machine that is a server of the cluster, by kubeadm's label.
 const ServerLabel = "node-role.kubernetes.io/control-plane"
 
-// findServer gets the Node of the machine that holds the cluster, or makes it. The
-// controller that gives out ranges does not run yet, so it takes one itself.
-func findServer(ctx context.Context, client kubernetes.Interface, name string) (*corev1.Node, error) {
+// IsServer tells whether a node is one.
+func IsServer(node *corev1.Node) bool {
+	_, server := node.Labels[ServerLabel]
+	return server
+}
+
+// findServer gets the Node of a server, or makes it.
+func findServer(ctx context.Context, client kubernetes.Interface, config Config) (*corev1.Node, error) {
 	nodes := client.CoreV1().Nodes()
 	list, err := nodes.List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
+	var others []string
 	for _, node := range list.Items {
-		_, server := node.Labels[ServerLabel]
 		switch {
-		case server && node.Name != name:
-			return nil, belongsTo(node.Name, name)
-		case server:
+		case node.Name == config.NodeName && IsServer(&node) && node.Spec.PodCIDR == "": // killed while it waited for it
+			return findJoined(ctx, client, &node)
+		case node.Name == config.NodeName && IsServer(&node):
 			return &node, nil
-		case node.Name == name: // an older engine has made it
+		case node.Name == config.NodeName: // an older engine has made it
 			label := fmt.Appendf(nil, `{"metadata":{"labels":{%q:""}}}`, ServerLabel)
-			return nodes.Patch(ctx, name, types.MergePatchType, label, metav1.PatchOptions{})
+			return nodes.Patch(ctx, node.Name, types.MergePatchType, label, metav1.PatchOptions{})
+		case IsServer(&node):
+			others = append(others, node.Name)
 		}
 	}
-	node := newNode(name)
+	node := newNode(config.NodeName)
 	node.Labels[ServerLabel] = ""
+	switch {
+	case len(others) > 0 && config.Etcd.Configured():
+		return findJoined(ctx, client, node)
+	case len(others) > 0:
+		return nil, belongsTo(others[0], config.NodeName)
+	}
+	// The controller that gives out ranges does not run yet.
 	if node.Spec.PodCIDR, err = freeRange(list.Items); err != nil {
 		return nil, err
 	}
@@ -92,19 +109,19 @@ func freeRange(nodes []corev1.Node) (string, error) {
 	return "", fmt.Errorf("all of %s is given to other nodes", PodCIDR)
 }
 
-// findJoined gets the Node of a machine that has joined, or makes it, and waits until
-// the server has given it a range.
-func findJoined(ctx context.Context, client kubernetes.Interface, name string) (*corev1.Node, error) {
+// findJoined gets the Node of a machine that has joined others, or makes it as wanted,
+// and waits until the server that leads has given it a range.
+func findJoined(ctx context.Context, client kubernetes.Interface, wanted *corev1.Node) (*corev1.Node, error) {
 	nodes := client.CoreV1().Nodes()
-	_, err := nodes.Get(ctx, name, metav1.GetOptions{})
+	_, err := nodes.Get(ctx, wanted.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		_, err = nodes.Create(ctx, newNode(name), metav1.CreateOptions{})
+		_, err = nodes.Create(ctx, wanted, metav1.CreateOptions{})
 	}
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, err
 	}
 	var node *corev1.Node
-	err = waitForNode(ctx, client, name, func(now *corev1.Node) bool { node = now; return now.Spec.PodCIDR != "" })
+	err = waitForNode(ctx, client, wanted.Name, func(now *corev1.Node) bool { node = now; return now.Spec.PodCIDR != "" })
 	return node, err
 }
 

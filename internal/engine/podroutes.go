@@ -18,8 +18,8 @@ func networkObjects() []runtime.Object {
 	return roleOf(networkUser, []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"list", "watch"}}})
 }
 
-// runPodRoutes leads packets to the pods of the other machines until ctx ends. They
-// stay when it ends, as the pods do.
+// runPodRoutes leads packets to the pods of the other machines until ctx ends, and writes
+// down which of these are servers. Both stay when it ends, as the pods do.
 func runPodRoutes(ctx context.Context, config Config, paths Paths, pods podNetwork) error {
 	client, err := clientOf(paths, "network")
 	if err != nil {
@@ -30,6 +30,9 @@ func runPodRoutes(ctx context.Context, config Config, paths Paths, pods podNetwo
 		return err
 	}
 	return followNodes(ctx, client, func(ctx context.Context, nodes []*corev1.Node) error {
+		if err := writeServers(paths, serversOf(config, nodes)); err != nil {
+			return err
+		}
 		link, _, err := network.Link()
 		if err != nil {
 			return err

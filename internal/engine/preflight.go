@@ -55,13 +55,20 @@ func Preflight(ctx context.Context, config Config) error {
 			return err
 		}
 	}
-	return preflight(ctx, config)
+	server := !config.Joined()
+	if err := preflight(ctx, config, listeners(config, server, server && !config.Etcd.Configured())); err != nil {
+		return err
+	}
+	return checkEtcd(ctx, config)
 }
 
-// PreflightJoin is Preflight for a machine that is about to join: it has no identity yet.
-func PreflightJoin(ctx context.Context, config Config) error { return preflight(ctx, config) }
+// PreflightJoin is Preflight for a machine that is about to join, as a node or as a
+// further server: it has no identity yet.
+func PreflightJoin(ctx context.Context, config Config, asServer bool) error {
+	return preflight(ctx, config, listeners(config, asServer, false))
+}
 
-func preflight(ctx context.Context, config Config) error {
+func preflight(ctx context.Context, config Config, addresses []string) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("mainstay runs containers with Linux's own means; this machine runs %s: use a Linux machine or a virtual one", runtime.GOOS)
 	}
@@ -71,18 +78,18 @@ func preflight(ctx context.Context, config Config) error {
 	// Its error says what matters; the log of the libraries would be noise.
 	klog.SetLogger(klog.Logger{})
 	defer klog.ClearLogger()
-	for _, check := range []func(Config) error{checkFeatureGates, checkPrograms, checkRoom, checkDirectoryVersion, checkDirectory, checkName, checkPorts} {
+	for _, check := range []func(Config) error{checkFeatureGates, checkPrograms, checkRoom, checkDirectoryVersion, checkDirectory, checkName} {
 		if err := check(config); err != nil {
 			return err
 		}
 	}
+	if err := checkPorts(config, addresses); err != nil {
+		return err
+	}
 	if err := checkPools(ctx, config); err != nil {
 		return err
 	}
-	if err := checkRuntime(ctx, config); err != nil {
-		return err
-	}
-	return checkEtcd(ctx, config)
+	return checkRuntime(ctx, config)
 }
 
 func checkPrograms(config Config) error {
@@ -157,16 +164,23 @@ func checkDirectoryVersion(config Config) error {
 	return checkDataVersion(Paths{DataDir: config.DataDir})
 }
 
-func checkPorts(config Config) error {
+// listeners are the addresses at which an engine's parts will listen.
+func listeners(config Config, server, etcd bool) []string {
 	addresses := []string{net.JoinHostPort(config.NodeIP.String(), strconv.Itoa(kubeletPort))}
-	if !config.Joined() {
+	if server {
 		addresses = append(addresses, net.JoinHostPort("", strconv.Itoa(APIPort)))
+	} else {
+		addresses = append(addresses, doorAddress)
 	}
-	if !config.Joined() && !config.Etcd.Configured() {
+	if etcd {
 		addresses = append(addresses,
 			net.JoinHostPort("127.0.0.1", strconv.Itoa(etcdClientPort)),
 			net.JoinHostPort("127.0.0.1", strconv.Itoa(etcdPeerPort)))
 	}
+	return addresses
+}
+
+func checkPorts(config Config, addresses []string) error {
 	for _, address := range addresses {
 		listener, err := net.Listen("tcp", address)
 		if errors.Is(err, unix.EADDRNOTAVAIL) {

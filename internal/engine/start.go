@@ -46,7 +46,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := first.Wait(); err != nil {
 		return err
 	}
-	if err := replaceKeeper(ctx, e.paths); err != nil {
+	if err := replaceKeeper(ctx, e.config, e.paths); err != nil {
 		return err
 	}
 	e.node.run("fence", func(ctx context.Context) error { return runFence(ctx, e.config, e.paths) })
@@ -175,7 +175,7 @@ func (e *Engine) startNode(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("node %s has no range of pod addresses: %w", node.Name, err)
 	}
-	if err := markUnreported(ctx, e.client, node); err != nil {
+	if err := markUnreported(ctx, e.client, node.Name); err != nil {
 		return err
 	}
 	if err := markStopped(ctx, e.client, e.config, e.paths); err != nil {
@@ -198,28 +198,30 @@ func (e *Engine) startNode(ctx context.Context) error {
 		e.node.run("identities", func(ctx context.Context) error { return renewIdentities(ctx, e.config, e.paths, e.client) })
 	} else if err := e.startControllers(ctx); err != nil {
 		return err
+	} else {
+		e.controllers.run("judge", func(ctx context.Context) error { return runJudge(ctx, e.paths, e.leads.Load) })
 	}
 	e.controllers.run("sidecars", func(ctx context.Context) error { return runSidecars(ctx, e.config, e.paths) })
 	e.node.run("DNS", func(ctx context.Context) error { return runDNS(ctx, e.paths, e.network.gateway()) })
 	return nil
 }
 
-// startControllers starts what decides for the whole cluster.
-func (e *Engine) startControllers(ctx context.Context) error {
-	e.controllers.run("scheduler", func(ctx context.Context) error { return runScheduler(ctx, e.paths) })
-	e.controllers.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
-	e.controllers.run("attach-detach controller", e.attachDetach)
+// lead starts what decides for the whole cluster, in a group of parts. It must be
+// called once in a process.
+func (e *Engine) lead(ctx context.Context, parts group) error {
+	parts.run("scheduler", func(ctx context.Context) error { return runScheduler(ctx, e.paths) })
+	parts.run("controllers", func(ctx context.Context) error { return runControllers(ctx, e.paths) })
+	parts.run("attach-detach controller", e.attachDetach)
 
 	if err := waitForGroups(ctx, e.paths); err != nil {
 		return err
 	}
-	if err := applyAddons(ctx, e.access, e.paths, e.network.gateway()); err != nil {
+	if err := applyAddons(ctx, e.access, e.paths); err != nil {
 		return err
 	}
-	e.controllers.run("StatefulSet controller", func(ctx context.Context) error { return runPetSets(ctx, e.paths) })
-	e.controllers.run("snapshot controller", func(ctx context.Context) error { return runVolumeSnapshots(ctx, e.access, e.paths) })
-	e.controllers.run("judge", func(ctx context.Context) error { return runJudge(ctx, e.paths) })
-	e.controllers.run("machines", func(ctx context.Context) error { return runMachines(ctx, e.paths) })
+	parts.run("StatefulSet controller", func(ctx context.Context) error { return runPetSets(ctx, e.paths) })
+	parts.run("snapshot controller", func(ctx context.Context) error { return runVolumeSnapshots(ctx, e.access, e.paths) })
+	parts.run("machines", func(ctx context.Context) error { return runMachines(ctx, e.paths) })
 	return nil
 }
 

@@ -50,16 +50,22 @@ func TestMain(m *testing.M) {
 // certificate alone.
 type etcdCluster struct {
 	host      *hosts.Host
+	ip        net.IP // where it listens
 	directory string
 	ports     []int // of the clients; each member's peers have the next one
 	members   []*exec.Cmd
 }
 
-// startEtcd starts a cluster with a member for each port.
+// startEtcd starts a cluster with a member for each port, for the host alone.
 func startEtcd(t *testing.T, h *hosts.Host, ports ...int) *etcdCluster {
 	t.Helper()
-	c := &etcdCluster{host: h, directory: t.TempDir(), ports: ports, members: make([]*exec.Cmd, len(ports))}
-	makeCertificates(t, c.directory)
+	return startEtcdAt(t, h, net.IPv4(127, 0, 0, 1), ports...)
+}
+
+func startEtcdAt(t *testing.T, h *hosts.Host, ip net.IP, ports ...int) *etcdCluster {
+	t.Helper()
+	c := &etcdCluster{host: h, ip: ip, directory: t.TempDir(), ports: ports, members: make([]*exec.Cmd, len(ports))}
+	makeCertificates(t, c.directory, ip)
 	for index := range ports {
 		c.start(t, index)
 	}
@@ -69,7 +75,7 @@ func startEtcd(t *testing.T, h *hosts.Host, ports ...int) *etcdCluster {
 		}
 	})
 	hosts.Eventually(t, 20*time.Second, func(ctx context.Context) error {
-		connection, err := h.Dial(ctx, etcdURL(ports[0]).Host)
+		connection, err := h.Dial(ctx, etcdURL(ip, ports[0]).Host)
 		if err == nil {
 			connection.Close()
 		}
@@ -82,7 +88,7 @@ func startEtcd(t *testing.T, h *hosts.Host, ports ...int) *etcdCluster {
 func (c *etcdCluster) start(t *testing.T, index int) {
 	t.Helper()
 	member := c.host.Run(os.Args[0])
-	member.Env = append(member.Env, etcdMemberVariable+"="+fmt.Sprintf("%s %d %s", c.directory, index, strings.Trim(fmt.Sprint(c.ports), "[]")))
+	member.Env = append(member.Env, etcdMemberVariable+"="+fmt.Sprintf("%s %s %d %s", c.directory, c.ip, index, strings.Trim(fmt.Sprint(c.ports), "[]")))
 	member.Stderr = os.Stderr
 	if err := member.Start(); err != nil {
 		t.Fatal(err)
@@ -97,7 +103,7 @@ func (c *etcdCluster) kill(index int) {
 
 func runEtcdMember(member []string) error {
 	klog.SetLogger(klog.Logger{})
-	directory, index, ports := member[0], member[1], member[2:]
+	directory, ip, index, ports := member[0], net.ParseIP(member[1]), member[2], member[3:]
 	config := embed.NewConfig()
 	config.Name = "member-" + index
 	config.Dir = filepath.Join(directory, config.Name)
@@ -107,7 +113,7 @@ func runEtcdMember(member []string) error {
 		if _, err := fmt.Sscan(port, &number); err != nil {
 			return err
 		}
-		client, peer := etcdURL(number), etcdURL(number+1)
+		client, peer := etcdURL(ip, number), etcdURL(ip, number+1)
 		cluster = append(cluster, fmt.Sprintf("member-%d=%s", i, peer.String()))
 		if fmt.Sprint(i) == index {
 			config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{*client}, []url.URL{*client}
@@ -136,8 +142,8 @@ func runEtcdMember(member []string) error {
 	}
 }
 
-func etcdURL(port int) *url.URL {
-	return &url.URL{Scheme: "https", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+func etcdURL(ip net.IP, port int) *url.URL {
+	return &url.URL{Scheme: "https", Host: fmt.Sprintf("%s:%d", ip, port)}
 }
 
 // makeCertificates are valid for this machine, and more addresses.
@@ -177,7 +183,7 @@ func makeCertificates(t *testing.T, directory string, addresses ...net.IP) {
 func (c *etcdCluster) flags() []string {
 	var servers []string
 	for _, port := range c.ports {
-		servers = append(servers, etcdURL(port).String())
+		servers = append(servers, etcdURL(c.ip, port).String())
 	}
 	return []string{
 		"--etcd-servers", strings.Join(servers, ","), "--etcd-cafile", filepath.Join(c.directory, "ca.crt"),
@@ -196,7 +202,7 @@ func (c *etcdCluster) client(t *testing.T) *clientv3.Client {
 	}
 	dial := grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return c.host.Dial(ctx, address) })
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{fmt.Sprintf("https://127.0.0.1:%d", c.ports[0])}, TLS: config, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{dial},
+		Endpoints: []string{etcdURL(c.ip, c.ports[0]).String()}, TLS: config, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{dial},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -24,12 +24,16 @@ func CheckClock(ahead time.Duration) error {
 	return fmt.Errorf("this machine's clock is %s %s the server's: set both right (see timedatectl), then join again", ahead.Abs().Round(time.Second), direction)
 }
 
-// oldestKubelet is by how many minor versions a node may be older than its server
-// (https://kubernetes.io/releases/version-skew-policy/#kubelet).
-const oldestKubelet = 3
+// By how many minor versions a node, or a further server, may be older than the server
+// (https://kubernetes.io/releases/version-skew-policy).
+const (
+	OldestKubelet = 3
+	OldestServer  = 1
+)
 
-// CheckVersion refuses a machine whose Kubernetes does not go with the server's.
-func CheckVersion(server, own string) error {
+// CheckVersion refuses a machine whose Kubernetes does not go with the server's: one
+// that is newer, or older by more minor versions than that.
+func CheckVersion(server, own string, oldest uint) error {
 	theirs, err := version.ParseGeneric(server)
 	if err != nil {
 		return fmt.Errorf("the server runs Kubernetes %q, which is no version that this program knows: %w", server, err)
@@ -41,7 +45,7 @@ func CheckVersion(server, own string) error {
 	switch {
 	case ours.Major() != theirs.Major(), ours.Minor() > theirs.Minor():
 		return fmt.Errorf("the server runs Kubernetes %s and this machine would run %s, which is newer: update mainstay on the server first", server, own)
-	case ours.Minor()+oldestKubelet < theirs.Minor():
+	case ours.Minor()+oldest < theirs.Minor():
 		return fmt.Errorf("the server runs Kubernetes %s, and this machine's %s is too old for it: install the server's version of mainstay here", server, own)
 	}
 	return nil

@@ -26,18 +26,25 @@ func TestCheckClock(t *testing.T) {
 }
 
 func TestCheckVersion(t *testing.T) {
-	for _, test := range []struct{ server, own, says string }{
-		{"v1.36.3", "v1.36.3", ""},
-		{"v1.36.3", "v1.36.9", ""},
-		{"v1.36.3", "v1.33.0", ""},
-		{"v1.36.3", "v1.32.9", "too old"},
-		{"v1.36.3", "v1.37.0", "newer"},
-		{"v2.0.0", "v1.36.3", "newer"},
-		{"v0.0.0-master+$Format:%H$", "v0.0.0-master+$Format:%H$", ""}, // a build without a version
-		{"unknown", "v1.36.3", "no version"},
+	for _, test := range []struct {
+		server, own string
+		oldest      uint
+		says        string
+	}{
+		{"v1.36.3", "v1.36.3", OldestKubelet, ""},
+		{"v1.36.3", "v1.36.9", OldestKubelet, ""},
+		{"v1.36.3", "v1.33.0", OldestKubelet, ""},
+		{"v1.36.3", "v1.32.9", OldestKubelet, "too old"},
+		{"v1.36.3", "v1.37.0", OldestKubelet, "newer"},
+		{"v1.36.3", "v1.35.0", OldestServer, ""},
+		{"v1.36.3", "v1.34.9", OldestServer, "too old"},
+		{"v1.36.3", "v1.37.0", OldestServer, "newer"},
+		{"v2.0.0", "v1.36.3", OldestKubelet, "newer"},
+		{"v0.0.0-master+$Format:%H$", "v0.0.0-master+$Format:%H$", OldestKubelet, ""}, // a build without a version
+		{"unknown", "v1.36.3", OldestKubelet, "no version"},
 	} {
-		if err := CheckVersion(test.server, test.own); (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
-			t.Errorf("a server of %s and a node of %s: %v", test.server, test.own, err)
+		if err := CheckVersion(test.server, test.own, test.oldest); (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			t.Errorf("a server of %s and a machine of %s: %v", test.server, test.own, err)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func TestTokenIsOneWord(t *testing.T) {
-	pin := strings.Repeat("0a", 32)
+	pin, key := strings.Repeat("0a", 32), strings.Repeat("0123456789abcdef", 4)
 	for _, test := range []struct {
 		name, word string
 		good       bool
@@ -20,10 +20,18 @@ func TestTokenIsOneWord(t *testing.T) {
 		{"a secret that is too short", "abcdef.0123456789." + pin, false},
 		{"an upper case ID", "ABCDEF.0123456789abcdef." + pin, false},
 		{"two words", "abcdef.0123456789abcdef. " + pin, false},
+		{"for a server", "abcdef.0123456789abcdef." + pin + "." + key, true},
+		{"for a server, cut short", "abcdef.0123456789abcdef." + pin + "." + key[:62], false},
+		{"for a server, with a key that is none", "abcdef.0123456789abcdef." + pin + "." + pin[:62] + "zz", false},
+		{"for a server, without the key", "abcdef.0123456789abcdef." + pin + ".", false},
+		{"more than a token", "abcdef.0123456789abcdef." + pin + "." + key + ".0", false},
 	} {
 		token, err := ParseToken(test.word)
 		if (err == nil) != test.good {
 			t.Errorf("%s: %+v, %v", test.name, token, err)
+		}
+		if err == nil && token.ForServer() != strings.HasPrefix(test.name, "for a server") {
+			t.Errorf("%s: for a server: %v", test.name, token.ForServer())
 		}
 		if err == nil && (token.String() != strings.TrimSpace(test.word) || token.ID() != "abcdef" || token.Pin != pin) {
 			t.Errorf("%s: read as %+v", test.name, token)
