@@ -24,6 +24,7 @@ demo: packages build image ## start Mainstay and a PostgreSQL of three pets on i
 .PHONY: test
 test: packages build ## pass every test, those on real engines included
 	@$(MAKE) --no-print-directory --jobs=3 test-e2e test-hosts check
+	@$(MAKE) --no-print-directory test-chaos
 
 # The tests on real engines wait more than they compute: what computes runs
 # beside them, and makes way.
@@ -56,6 +57,15 @@ test-e2e: build ## try the real program, with real containers
 .PHONY: test-hosts
 test-hosts: packages ## break what the tests break with: machines on this one, their cables, their disks
 	go test $(NOVET) -count=1 ./test/hosts/... ./test/netdisk/...
+
+# It runs alone: a machine that other tests starve is lost, and fenced, with good reason.
+.PHONY: test-chaos
+test-chaos: packages build ## lose a machine once in each way, and see its pet back elsewhere (about four minutes)
+	go test $(NOVET) -v -count=1 -timeout=20m ./test/chaos
+
+.PHONY: chaos
+chaos: packages build ## lose machines 50 times in each way, and print how long their pets were away (about three hours)
+	go test $(NOVET) -v -count=1 -timeout=8h ./test/chaos -args -runs 50 -outage 10m -database-losses 20
 
 .PHONY: hosts
 hosts: packages ## make machines on this one, to try and to break: make hosts N=3

@@ -84,13 +84,7 @@ func roleOf(node corev1.Node) string {
 }
 
 func nodeState(node corev1.Node) string {
-	state := "Ready"
-	if !describeNode(node).Ready {
-		state = "not Ready"
-	}
-	if nodeCondition(node, v1alpha1.NodeFenced) != nil {
-		state += ", fenced"
-	}
+	state := describeNode(node).state()
 	if node.Spec.Unschedulable {
 		state += ", takes no pods"
 	}

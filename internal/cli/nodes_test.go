@@ -54,7 +54,7 @@ func TestNodesTable(t *testing.T) {
 d      server   Ready                  v1.36.3   192.0.2.1   0      default         3h
 b      node     Ready, takes no pods   v1.36.3   192.0.2.2   2      default, fast   3h
 c      node     not Ready              v1.36.3   -           0      -               3h
-e      node     not Ready, fenced      v1.36.3   192.0.2.5   0      -               3h
+e      node     fenced                 v1.36.3   192.0.2.5   0      -               3h
 f      node     not Ready              v1.36.3   192.0.2.6   0      -               3h
 
 node e has been fenced for 5m, and its pets may run elsewhere: 2 of 3 members refuse it

@@ -36,6 +36,7 @@ type report struct {
 type nodeReport struct {
 	Name    string `json:"name"`
 	Ready   bool   `json:"ready"`
+	Fenced  bool   `json:"fenced,omitempty"`
 	Address string `json:"address"`
 	Version string `json:"version"`
 }
@@ -92,7 +93,7 @@ func describe(observed observation) report {
 }
 
 func describeNode(node corev1.Node) nodeReport {
-	r := nodeReport{Name: node.Name, Version: node.Status.NodeInfo.KubeletVersion}
+	r := nodeReport{Name: node.Name, Version: node.Status.NodeInfo.KubeletVersion, Fenced: nodeCondition(node, v1alpha1.NodeFenced) != nil}
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
 			r.Ready = condition.Status == corev1.ConditionTrue
@@ -104,6 +105,17 @@ func describeNode(node corev1.Node) nodeReport {
 		}
 	}
 	return r
+}
+
+// state in a word. A fenced node may have been Ready when it was last heard of.
+func (r nodeReport) state() string {
+	switch {
+	case r.Fenced:
+		return "fenced"
+	case r.Ready:
+		return "Ready"
+	}
+	return "not Ready"
 }
 
 func describeSet(set *v1alpha1.PetSet, observed observation) setReport {

@@ -77,7 +77,7 @@ Start it, then use it like any Kubernetes:
 		"where mainstay keeps its state (or set "+dataDirVariable+")")
 	root.AddCommand(
 		newUp(o), newDown(o), newStatus(o), newNodes(o), newToken(o), newJoin(o), newDrain(o), newLeave(o),
-		newRollout(o), newAdopt(o), newKubectl(o), newKubeconfig(o), newImage(o), newSnapshot(o), newVolumes(o), newPool(o), newController(o), newVolumeDriver(o), newFlex(o), newKeeper(o), newExecutioner(o),
+		newRollout(o), newAdopt(o), newKubectl(o), newKubeconfig(o), newImage(o), newSnapshot(o), newVolumes(o), newPool(o), newController(o), newVolumeDriver(o), newFence(o), newFlex(o), newKeeper(o), newExecutioner(o),
 	)
 	return root
 }

@@ -53,7 +53,7 @@ func readStory(ctx context.Context, client kubernetes.Interface) ([]corev1.Event
 // failovers puts events in order: for each lost node from which pods were taken, what
 // happened to them. pods are those that are there now.
 func failovers(events []corev1.Event, pods []corev1.Pod) []*failover {
-	n := narrator{pods: pods, claims: map[string]string{}, ofNode: map[string]*failover{}, ofPod: map[string]*failover{}}
+	n := narrator{pods: pods, claims: map[string]string{}, ofNode: map[string]*failover{}, ofPod: map[string]*failover{}, scheduled: map[string]corev1.Event{}}
 	for _, pod := range pods {
 		for _, v := range pod.Spec.Volumes {
 			if v.PersistentVolumeClaim != nil {
@@ -78,7 +78,10 @@ type narrator struct {
 	claims map[string]string
 	// ofNode are the failovers that are not over, ofPod the last of each pod.
 	ofNode, ofPod map[string]*failover
-	all           []*failover
+	// scheduled are pods of which is not known (yet) whom they replace: the event that
+	// tells that may bear a later time.
+	scheduled map[string]corev1.Event
+	all       []*failover
 }
 
 func (n *narrator) begin(node string, e corev1.Event) *failover {
@@ -114,10 +117,14 @@ func (n *narrator) hear(e corev1.Event) {
 		}
 		n.ofPod[about] = of
 		of.add(e, about, "pod "+about+" taken from the node")
+		if s := n.scheduled[about]; s.InvolvedObject.UID != e.InvolvedObject.UID && eventTime(s).After(of.Began) {
+			of.add(s, about, "pod "+about+" scheduled"+placeOf(s, n.pods))
+		}
 	case e.Reason == v1alpha1.EventVolumeReleased:
 		pod := n.claims[about]
 		n.ofPod[pod].add(e, pod, "volume of claim "+about+" released")
 	case e.Reason == "Scheduled":
+		n.scheduled[about] = e
 		n.ofPod[about].add(e, about, "pod "+about+" scheduled"+placeOf(e, n.pods))
 	case e.Reason == v1alpha1.EventRecovered:
 		n.ofPod[about].add(e, about, "pod "+about+" ready"+placeOf(e, n.pods))

@@ -42,6 +42,7 @@ func TestFailovers(t *testing.T) {
 	lost := told(100, v1alpha1.EventLeaseLost, "Node/beta", "Lease/beta", "silent for 4s")
 	fenced := told(99.5, v1alpha1.EventFenced, "Node/beta", "Lease/beta", "2 of 3 refuse it")
 	taken := told(99.4, v1alpha1.EventFailedOver, "Pod/db-0", "Node/beta", "")
+	taken.InvolvedObject.UID = "old db-0"
 	released := told(99, v1alpha1.EventVolumeReleased, "PersistentVolumeClaim/data-db-0", "VolumeAttachment/a", "")
 	scheduled := told(98.9, "Scheduled", "Pod/db-0", "Pod/", "")
 	recovered := told(97, v1alpha1.EventRecovered, "Pod/db-0", "Node/gamma", "")
@@ -74,6 +75,12 @@ failover from node beta, 2026-01-01 11:58:20 (99s ago)
 failover from node beta, 2026-01-01 11:58:20 (99s ago)
      0.0 s   pod default/db-0 taken from the node
      0.4 s   volume of claim default/data-db-0 released
+`},
+		{"it was scheduled before the judge had told that it was taken", []corev1.Event{fenced, told(99.45, "Scheduled", "Pod/db-0", "Pod/", ""), taken}, `
+failover from node beta, 2026-01-01 11:58:20 (99s ago)
+     0.0 s   fenced: 2 of 3 refuse it
+     0.1 s   pod default/db-0 taken from the node
+     0.1 s   pod default/db-0 scheduled on node gamma
 `},
 		{"what happens to a pod later is another story", []corev1.Event{
 			fenced, taken, recovered, told(10, "Scheduled", "Pod/db-0", "Pod/", ""), told(40, v1alpha1.EventFenced, "Node/beta", "Lease/beta", "again"),

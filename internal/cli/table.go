@@ -10,11 +10,7 @@ import (
 func (r report) print(out io.Writer) error {
 	fmt.Fprintf(out, "engine   %s (process %d, up since %s)\n", r.Engine.Phase, r.Engine.Process, r.Engine.Started.Format("2006-01-02 15:04:05"))
 	for _, node := range r.Nodes {
-		state := "Ready"
-		if !node.Ready {
-			state = "not Ready"
-		}
-		fmt.Fprintf(out, "node     %s %s (%s, Kubernetes %s)\n", node.Name, state, node.Address, node.Version)
+		fmt.Fprintf(out, "node     %s %s (%s, Kubernetes %s)\n", node.Name, node.state(), node.Address, node.Version)
 	}
 	if r.Server != "" {
 		fmt.Fprintf(out, "cluster  %s (there, `mainstay status` shows all of it)\n", r.Server)

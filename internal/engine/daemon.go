@@ -28,7 +28,7 @@ type daemon struct {
 	mark    string
 	pidFile string
 	logFile string
-	cgroup  string
+	cgroup  string // empty: the process moves itself
 }
 
 // launch starts the process, and returns when it is known to the next engine.
@@ -51,8 +51,10 @@ func (d daemon) launch(ctx context.Context) error {
 		return err
 	}
 	// One that has ended by now is found out below.
-	if err := moveToCgroup(d.cgroup, command.Process.Pid); err != nil && !errors.Is(err, unix.ESRCH) {
-		return err
+	if d.cgroup != "" {
+		if err := moveToCgroup(d.cgroup, command.Process.Pid); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
 	}
 	// A process that has just begun has no command line for a moment, and running
 	// would not know it.

@@ -111,7 +111,7 @@ func replaceKeeper(ctx context.Context, config Config, paths Paths) error {
 // ensureExecutioner starts the executioner if none runs, or one of another version does.
 func ensureExecutioner(ctx context.Context, paths Paths) error {
 	process := executionerProcess(paths)
-	if pid := process.running(); pid != 0 && !sameProgram(pid) {
+	if pid := process.running(); pid != 0 && !sameProgram(pid, process.program) {
 		if err := process.stop(ctx, unix.SIGKILL); err != nil {
 			return err
 		}
@@ -127,9 +127,9 @@ func ensureExecutioner(ctx context.Context, paths Paths) error {
 	})
 }
 
-// sameProgram tells whether a process runs what this one runs.
-func sameProgram(pid int) bool {
-	own, err := os.Stat("/proc/self/exe")
+// sameProgram tells whether a process runs this program.
+func sameProgram(pid int, program string) bool {
+	own, err := os.Stat(program)
 	if err != nil {
 		return false
 	}
@@ -158,15 +158,5 @@ func endFence(ctx context.Context, paths Paths) error {
 			return err
 		}
 	}
-	pods := haltable(paths.DataDir)
-	groups, err := pods.List()
-	if err != nil {
-		return err
-	}
-	for uid := range groups {
-		if err := pods.Allow(uid); err != nil {
-			return err
-		}
-	}
-	return nil
+	return haltable(paths.DataDir).AllowAll()
 }

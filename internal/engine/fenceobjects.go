@@ -15,10 +15,7 @@ import (
 // fenceObjects are what the fence needs in the cluster: the leases' namespace, the
 // rights of keepers and judge, and the two rules that rights cannot express.
 func fenceObjects() []runtime.Object {
-	objects := []runtime.Object{&corev1.Namespace{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
-		ObjectMeta: metav1.ObjectMeta{Name: agent.Namespace},
-	}}
+	objects := []runtime.Object{leasesNamespace()}
 	objects = append(objects, roleOf(agent.JudgeUser, agent.JudgeRules())...)
 	for namespace, rules := range agent.JudgeNamespaceRules() {
 		objects = append(objects, roleWithin(namespace, agent.JudgeUser, rules)...)
@@ -32,22 +29,33 @@ func fenceObjects() []runtime.Object {
 		toGroup(object)
 	}
 	objects = append(objects, keepers...)
-	objects = append(objects, policy("mainstay-keepers",
+	objects = append(objects, leasesPolicy(
+		`!("`+keepersGroup+`" in request.userInfo.groups) || request.userInfo.username == "`+keeperUser("")+`" + object.metadata.name`)...)
+	return append(objects, failoverPolicy()...)
+}
+
+// leasesPolicy is for who writes the nodes' leases.
+func leasesPolicy(expression string) []runtime.Object {
+	return policy("mainstay-keepers",
 		admissionv1.Rule{APIGroups: []string{"coordination.k8s.io"}, APIVersions: []string{"v1"}, Resources: []string{"leases"}},
 		[]admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
 		&metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: agent.Namespace}},
-		`!("`+keepersGroup+`" in request.userInfo.groups) || request.userInfo.username == "`+keeperUser("")+`" + object.metadata.name`,
-		"a keeper may write the lease of its own node only",
-	)...)
-	label := func(of string) string {
-		return `(has(` + of + `.metadata.labels) && "` + v1alpha1.FailoverLabel + `" in ` + of + `.metadata.labels ? ` + of + `.metadata.labels["` + v1alpha1.FailoverLabel + `"] : "")`
-	}
-	return append(objects, policy("mainstay-failover",
+		expression, "a keeper may write the lease of its own node only",
+	)
+}
+
+func failoverPolicy() []runtime.Object {
+	return policy("mainstay-failover",
 		admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods", "pods/status"}},
 		[]admissionv1.OperationType{admissionv1.Update}, nil,
-		label("object")+" == "+label("oldObject"),
+		failoverLabel("object")+" == "+failoverLabel("oldObject"),
 		"the label "+v1alpha1.FailoverLabel+" is given when a pod is made, and cannot be changed: the pod's node goes by it",
-	)...)
+	)
+}
+
+// failoverLabel is the label's value (CEL), empty without the label.
+func failoverLabel(of string) string {
+	return `(has(` + of + `.metadata.labels) && "` + v1alpha1.FailoverLabel + `" in ` + of + `.metadata.labels ? ` + of + `.metadata.labels["` + v1alpha1.FailoverLabel + `"] : "")`
 }
 
 // toGroup makes the subject of a binding a group, whose name the role bears.

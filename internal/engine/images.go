@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/wait"
 	remote "k8s.io/cri-client/pkg"
 
@@ -41,7 +43,7 @@ func (i Images) List(ctx context.Context) ([]*runtimeapi.Image, error) {
 var importedName = regexp.MustCompile(`(?m)^(?:unpacking )?(\S+)\s+\(?(?:sha256:[0-9a-f]+|saved)`)
 
 // Import loads the images of a tar file (docker-archive or OCI layout) and
-// returns their names. It returns only when CRI knows them too.
+// returns their names. It returns only when CRI knows them too, and they are on the disk.
 func (i Images) Import(ctx context.Context, file string) ([]string, error) {
 	output, err := exec.CommandContext(ctx, "ctr", "--address", i.Socket, "--namespace", "k8s.io",
 		"images", "import", file).CombinedOutput()
@@ -64,7 +66,37 @@ func (i Images) Import(ctx context.Context, file string) ([]string, error) {
 			return nil, err
 		}
 	}
-	return names, nil
+	return names, i.sync(ctx)
+}
+
+// sync writes the files of images to the disk. containerd 1.6 leaves that to the kernel:
+// a machine that loses its power within half a minute has programs of no length then, in
+// images that it takes for whole.
+func (i Images) sync(ctx context.Context) error {
+	service, err := i.service(ctx)
+	if err != nil {
+		return err
+	}
+	used, err := service.ImageFsInfo(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the runtime where its images are: %w", err)
+	}
+	for _, where := range used.ImageFilesystems {
+		if err := syncFileSystem(where.FsId.GetMountpoint()); err != nil {
+			return fmt.Errorf("write the images to the disk: %w", err)
+		}
+	}
+	return nil
+}
+
+// syncFileSystem writes all of the file system that holds a directory to its disk.
+func syncFileSystem(dir string) error {
+	opened, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	return os.NewSyscallError("syncfs", unix.Syncfs(int(opened.Fd())))
 }
 
 func (i Images) waitFor(ctx context.Context, name string) error {

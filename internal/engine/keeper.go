@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	certutil "k8s.io/client-go/util/cert"
 
 	"github.com/mainstay-io/mainstay/internal/fence"
 	"github.com/mainstay-io/mainstay/internal/fence/agent"
+	"github.com/mainstay-io/mainstay/internal/fence/halt"
 )
 
 // keeperUser is the name under which the API server knows a node's keeper.
@@ -53,13 +55,15 @@ func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) err
 // RunExecutioner stops the pets of this machine whenever their deadline is past, until
 // ctx ends.
 func RunExecutioner(ctx context.Context, dataDir string) error {
-	dir := Paths{DataDir: dataDir}.fence()
+	return runExecutioner(ctx, Paths{DataDir: dataDir}.fence(), haltable(dataDir))
+}
+
+func runExecutioner(ctx context.Context, dir agent.Dir, pods halt.Pods) error {
 	memory, err := agent.OpenMemory(string(dir))
 	if err != nil {
 		return err
 	}
 	defer memory.Close()
-	pods := haltable(dataDir)
 	return agent.Executioner{Memory: memory, Dir: dir, Stop: func(ctx context.Context) error {
 		return agent.StopPets(ctx, pods, dir.Spared())
 	}}.Run(ctx)
@@ -82,6 +86,12 @@ func impatientClient(paths Paths, who string, terms fence.Terms) (kubernetes.Int
 		return nil, err
 	}
 	newRestless(reach{paths: paths, connect: terms.Renew, silence: 2 * terms.Renew}).use(access)
+	return kubernetes.NewForConfig(access)
+}
+
+// impatient is the same for one server.
+func impatient(access *rest.Config, terms fence.Terms) (kubernetes.Interface, error) {
+	access.Dial = dialer(terms.Renew, 2*terms.Renew).DialContext
 	return kubernetes.NewForConfig(access)
 }
 

@@ -27,6 +27,8 @@ type Attached struct {
 	storagev1.VolumeAttachment
 	// Claim is the volume's; nil: it has none.
 	Claim *corev1.ObjectReference
+	// InUse is how kubelet calls it while it is mounted; empty: it cannot be told.
+	InUse corev1.UniqueVolumeName
 }
 
 // claim is as in claimsOf.

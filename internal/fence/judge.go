@@ -104,7 +104,7 @@ func (j *Judge) Decide(now Instant) Verdict {
 		case held != "":
 			v.Held[name] = held
 		case s.lease.State == Open:
-			v.Actions = append(v.Actions, write(s.lease, Closing, s.lease.Epoch, fmt.Sprintf("node %s has not renewed for %v", name, now.Sub(s.since).Round(time.Millisecond))))
+			v.Actions = append(v.Actions, write(s.lease, Closing, s.lease.Epoch, fmt.Sprintf("it has not renewed for %v", now.Sub(s.since).Round(time.Millisecond))))
 		default:
 			j.fence(now, s, &v)
 		}
@@ -135,7 +135,7 @@ func (j *Judge) fence(now Instant, s *sighting, v *Verdict) {
 	needed := members.refusalsNeeded()
 	// Whoever closed it had waited for Close already.
 	if over >= needed && now.Sub(s.since) >= j.terms.Wait-j.terms.Close {
-		v.Actions = append(v.Actions, write(s.lease, Fenced, s.lease.Epoch+1, fmt.Sprintf("node %s: its lease ran out, and %d of %d members refuse it", node, over, len(members))))
+		v.Actions = append(v.Actions, write(s.lease, Fenced, s.lease.Epoch+1, fmt.Sprintf("its lease ran out, and %d of %d members refuse it", over, len(members))))
 		return
 	}
 	v.Held[node] = fmt.Sprintf("node %s is closed, and its lease may not have run out: %d of the %d refusals that %d members must give are there", node, over, needed, len(members))

@@ -164,7 +164,7 @@ func (k *Keeper) begin(now Instant) {
 		k.send(now, &Record{State: Open, Epoch: k.known.Epoch + 1, Machine: k.machine, Members: k.members}, "all pets are stopped: a new epoch")
 	case k.known != nil && k.known.State != Fenced && k.known.Machine == k.machine:
 		given := Record{State: Fenced, Epoch: k.known.Epoch + 1, Machine: k.machine, Members: k.known.Members}
-		given.Reason = fmt.Sprintf("node %s has stopped all its pets, and gives them up: %s", k.node, k.why)
+		given.Reason = "it has stopped all its pets, and gives them up: " + k.why
 		k.send(now, &given, given.Reason)
 	}
 }

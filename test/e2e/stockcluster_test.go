@@ -154,14 +154,20 @@ func (c *stockCluster) kubeconfig(t *testing.T, name, token string) (file string
 // kubectl runs it as the administrator.
 func (c *stockCluster) kubectl(t *testing.T, input string, arguments ...string) string {
 	t.Helper()
-	command := exec.Command(os.Getenv("MAINSTAY_BINARY"), append([]string{"kubectl"}, arguments...)...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, "administrator", stockAdministrator), "KUBECACHEDIR="+c.file("kubectl-cache"))
+	command := c.kubectlCommand(t, arguments...)
 	command.Stdin = strings.NewReader(input)
 	output, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(arguments, " "), err, output)
 	}
 	return strings.TrimSpace(string(output))
+}
+
+func (c *stockCluster) kubectlCommand(t *testing.T, arguments ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.Command(os.Getenv("MAINSTAY_BINARY"), append([]string{"kubectl"}, arguments...)...)
+	command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, "administrator", stockAdministrator), "KUBECACHEDIR="+c.file("kubectl-cache"))
+	return command
 }
 
 func freePort(t *testing.T) string {

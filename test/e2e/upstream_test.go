@@ -34,10 +34,9 @@ func runUpstream(program string) (status int) {
 type runner func(program string, arguments ...string) *exec.Cmd
 
 // startUpstream starts one of upstream's programs, which ends with the test.
-func (c *stockCluster) startUpstream(t *testing.T, run runner, program string, arguments ...string) {
+func (c *stockCluster) startUpstream(t *testing.T, run runner, program string, arguments ...string) *exec.Cmd {
 	t.Helper()
-	logFile := c.file(program + ".log")
-	log, err := os.Create(logFile)
+	log, err := os.CreateTemp(c.directory, program+"-*.log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +51,8 @@ func (c *stockCluster) startUpstream(t *testing.T, run runner, program string, a
 		_ = command.Process.Kill()
 		_ = command.Wait()
 		if t.Failed() {
-			showEnd(t, logFile)
+			showEnd(t, log.Name())
 		}
 	})
+	return command
 }

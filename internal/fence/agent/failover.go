@@ -93,6 +93,9 @@ func (j *Judge) onNode(ctx context.Context, node, version string) ([]core.Pod, [
 		of := fence.Attached{VolumeAttachment: a}
 		if err == nil {
 			of.Claim = volume.Spec.ClaimRef
+			if csi := volume.Spec.CSI; csi != nil {
+				of.InUse = core.UniqueVolumeName(csiVolume + csi.Driver + "^" + csi.VolumeHandle)
+			}
 		}
 		there = append(there, of)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
+	"github.com/mainstay-io/mainstay/internal/fence"
 )
 
 // outOfService is Kubernetes' own taint for a node that is surely down (KEP-2268):
@@ -24,7 +26,9 @@ var outOfService = core.Taint{Key: core.TaintNodeOutOfService, Value: "fenced", 
 // why it is not, though it seems lost. Empty: it is not so.
 type marks struct{ fenced, held string }
 
-// mark makes sure that a node bears its marks and no others.
+// mark makes sure that a node bears its marks and no others. The taint stays until kubelet
+// has unmounted what was detached from the node: a pet that came back before would be given
+// the old mount, whose disk answers no more.
 func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
 	if shown, known := j.marked[node]; known && shown == wanted {
 		return nil
@@ -33,6 +37,7 @@ func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
 	defer cancel()
 	nodes := j.Client.CoreV1().Nodes()
 	var changed []core.NodeCondition
+	stale := false
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		n, err := nodes.Get(ctx, node, meta.GetOptions{})
 		if err != nil {
@@ -41,6 +46,15 @@ func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
 		changed = wanted.change(n.Status.Conditions, meta.Now())
 		if slices.Contains(n.Spec.Taints, outOfService) == (wanted.fenced != "") {
 			return nil
+		}
+		if wanted.fenced == "" {
+			_, attached, err := j.onNode(ctx, node, "0")
+			if err != nil {
+				return err
+			}
+			if stale = len(staleMounts(n.Status.VolumesInUse, attached)) > 0; stale {
+				return nil
+			}
 		}
 		n.Spec.Taints = slices.DeleteFunc(n.Spec.Taints, func(t core.Taint) bool { return t == outOfService })
 		if wanted.fenced != "" {
@@ -58,8 +72,24 @@ func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("mark node %s: %w", node, err)
 	}
-	j.marked[node] = wanted
+	if !stale {
+		j.marked[node] = wanted
+	}
 	return nil
+}
+
+// csiVolume begins the names that kubelet gives to what CSI drivers attach.
+const csiVolume = "kubernetes.io/csi/"
+
+// staleMounts are the volumes that kubelet has in use, but that are not attached to its node.
+func staleMounts(inUse []core.UniqueVolumeName, attached []fence.Attached) (stale []core.UniqueVolumeName) {
+	for _, name := range inUse {
+		of := func(a fence.Attached) bool { return a.InUse == name }
+		if strings.HasPrefix(string(name), csiVolume) && !slices.ContainsFunc(attached, of) {
+			stale = append(stale, name)
+		}
+	}
+	return stale
 }
 
 // change gives the conditions that are not as they should be. One that was never true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -78,8 +79,12 @@ const claimed core.PodConditionType = "mainstay.dev/Claimed"
 
 // Claim writes to each pet that is still the node's, and lets all run that took it: a
 // deletion that was decided before then misses its precondition. All must succeed, so
-// that none waits for ever.
+// that none waits for ever. Those that are not the node's any more it ends for good.
 func (p Pets) Claim(ctx context.Context, epoch int32) error {
+	there, err := p.Halt.List()
+	if err != nil {
+		return err
+	}
 	pods, err := p.Client.CoreV1().Pods("").List(ctx, meta.ListOptions{FieldSelector: p.selector()})
 	if err != nil {
 		return fmt.Errorf("read which pods are this node's: %w", err)
@@ -99,8 +104,34 @@ func (p Pets) Claim(ctx context.Context, epoch int32) error {
 		if err != nil {
 			return fmt.Errorf("claim pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
+		delete(there, string(pod.UID))
 	}
-	return nil
+	return p.clear(ctx, there)
+}
+
+// clear kills what is started in the frozen cgroups of pods that the API has no more,
+// until kubelet has removed them. Else it would wait for minutes for a sandbox that it
+// has begun there, and keep the pods' volumes mounted as long.
+func (p Pets) clear(ctx context.Context, gone map[string]string) error {
+	for ctx.Err() == nil {
+		spared, err := p.Spared.read()
+		if err != nil {
+			return fmt.Errorf("read which pods are no pets: %w", err)
+		}
+		now, err := p.Halt.List()
+		if err != nil {
+			return err
+		}
+		maps.DeleteFunc(gone, func(uid, _ string) bool { return spared[uid] || now[uid] == "" })
+		if len(gone) == 0 {
+			return nil
+		}
+		if err := p.Halt.Stop(ctx, func(uid string) bool { return gone[uid] == "" }); err != nil {
+			return err
+		}
+		pauseFor(ctx, again)
+	}
+	return ctx.Err()
 }
 
 func (p Pets) claim(ctx context.Context, pod *core.Pod, epoch int32) error {

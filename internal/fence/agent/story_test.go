@@ -72,6 +72,26 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// A node that is back has the taint until kubelet has unmounted what was taken from it.
+func TestStaleMounts(t *testing.T) {
+	attached := []fence.Attached{{InUse: "kubernetes.io/csi/a^1"}, {}}
+	for _, test := range []struct {
+		name  string
+		inUse []core.UniqueVolumeName
+		want  int
+	}{
+		{"nothing is mounted", nil, 0},
+		{"what is attached is", []core.UniqueVolumeName{"kubernetes.io/csi/a^1"}, 0},
+		{"what was detached is, too", []core.UniqueVolumeName{"kubernetes.io/csi/a^1", "kubernetes.io/csi/a^2"}, 1},
+		{"another driver's volume of that name", []core.UniqueVolumeName{"kubernetes.io/csi/b^1"}, 1},
+		{"one that has no VolumeAttachment ever", []core.UniqueVolumeName{"flexvolume-mainstay.dev/volume/x"}, 0},
+	} {
+		if got := staleMounts(test.inUse, attached); len(got) != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}
+
 // What a judge remembers of nodes that lost their leases.
 func TestLosses(t *testing.T) {
 	lease := func(node string, state fence.State, epoch int32) fence.Lease {

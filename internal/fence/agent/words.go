@@ -30,6 +30,9 @@ const (
 	JudgeUser = "mainstay:judge"
 )
 
+// MemberUser is the name of a node's member.
+func MemberUser(node string) string { return nodeUser + node }
+
 // question is what a member is asked about a node's lease.
 type question struct {
 	Subject fence.Subject `json:"subject"`

@@ -46,6 +46,19 @@ func (p Pods) Allow(uid string) error {
 	return gone(p.thaw(groups[uid]))
 }
 
+// AllowAll lets all pods run again.
+func (p Pods) AllowAll() error {
+	groups, err := p.List()
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, path := range groups {
+		failed = append(failed, gone(p.thaw(path)))
+	}
+	return errors.Join(failed...)
+}
+
 // empty kills what a frozen cgroup holds until it holds nothing, and leaves it frozen.
 func (p Pods) empty(ctx context.Context, path string) error {
 	for {

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/klog/v2"
+)
+
+// Leave takes the node out of the fence without stopping anything: from then on nobody
+// can know that its pets have stopped, so there must be no judge any more. It waits for the end
+// of the node's keeper. It may be repeated.
+func (k FenceKeeper) Leave(ctx context.Context) error {
+	if err := k.findNode(); err != nil {
+		return err
+	}
+	if _, err := os.Stat(k.StateDir); os.IsNotExist(err) {
+		return nil
+	}
+	release, err := k.lock(ctx)
+	if err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	defer release()
+	if err := k.executioner().stop(ctx, unix.SIGKILL); err != nil {
+		return err
+	}
+	if k.dir().ExecutionerRuns(ctx) == nil {
+		return fmt.Errorf("an executioner is at work that no keeper has noted: end the process `mainstay fence %s` on this node, and try again", ExecutionerCommand)
+	}
+	// It may have been quicker, and what it froze could not be removed.
+	if err := k.pods().AllowAll(); err != nil {
+		return err
+	}
+	// The directory itself may be a mount.
+	entries, err := os.ReadDir(k.StateDir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if err := os.RemoveAll(filepath.Join(k.StateDir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	klog.FromContext(ctx).Info("This node has left the fence")
+	return nil
+}
