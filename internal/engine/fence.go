@@ -102,7 +102,7 @@ func waitForMachines(ctx context.Context, client kubernetes.Interface) error {
 // version or was told otherwise, so that this one's takes over. No pet notices.
 func replaceKeeper(ctx context.Context, config Config, paths Paths) error {
 	keeper := keeperProcess(config, paths)
-	if pid := keeper.running(); pid != 0 && sameProgram(pid) && keeper.asTold(pid) {
+	if pid := keeper.running(); pid != 0 && sameProgram(pid, keeper.program) && keeper.asTold(pid) {
 		return nil
 	}
 	return keeper.stop(ctx, unix.SIGKILL)
