@@ -50,7 +50,7 @@ var disturbances = []disturbance{
 // it was, and nobody is fenced.
 func (c *cluster) tryDisturbances(t *testing.T) {
 	for _, d := range disturbances {
-		t.Run(d.name, func(t *testing.T) {
+		whole := t.Run(d.name, func(t *testing.T) {
 			before, h := c.pet(t, petPod)
 			c.waitMember(t, h)
 			must(t, os.Truncate(c.beats, 0)) // the pet appends
@@ -67,12 +67,16 @@ func (c *cluster) tryDisturbances(t *testing.T) {
 			}
 			c.checkOneLife(t)
 			for _, e := range c.story.soFar() {
-				if e.step == fenced {
+				// The server has no pets; it gives its own node up while its engine is away.
+				if e.step == fenced && e.node != c.server.Name {
 					t.Errorf("%s was fenced", e.node)
 				}
 			}
 			c.client.check(t)
 		})
+		if !whole {
+			return // the cluster is not what it was
+		}
 	}
 }
 
