@@ -46,7 +46,7 @@ func (e FenceExecutioner) Run(ctx context.Context) error {
 	if e.HostNamespaces != "" {
 		return e.enterHost()
 	}
-	if err := moveToCgroup("mainstay-fence", os.Getpid()); err != nil {
+	if err := leaveContainer("mainstay-fence"); err != nil {
 		return err
 	}
 	return runExecutioner(ctx, agent.Dir(e.StateDir), halt.Of("/sys/fs/cgroup", e.KubeletCgroup))

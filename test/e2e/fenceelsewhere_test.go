@@ -128,10 +128,12 @@ func (m *fencedMachines) checkRights(t *testing.T) {
 	for account, unseen := range map[string]map[string]string{
 		"mainstay-fence-keeper": {},
 		"mainstay-fence-judge": {
-			"approve signers.certificates.k8s.io":     "checked when a request is approved",
-			"sign signers.certificates.k8s.io":        "checked when a certificate is given",
-			"get persistentvolumes":                   "of pets with volumes",
-			"delete volumeattachments.storage.k8s.io": "the same",
+			"approve signers.certificates.k8s.io":                 "checked when a request is approved",
+			"sign signers.certificates.k8s.io":                    "checked when a certificate is given",
+			"list certificatesigningrequests.certificates.k8s.io": "of an API server that does not stream lists",
+			"patch events.events.k8s.io":                          "when the same is told again",
+			"get persistentvolumes":                               "of pets with volumes",
+			"delete volumeattachments.storage.k8s.io":             "the same",
 		},
 	} {
 		checkLeastRights(t, m.client, account, requestsOf(t, m.file("audit.jsonl"), "system:serviceaccount:kube-system:"+account), unseen)
