@@ -7,7 +7,8 @@ type Failover struct {
 	// Fenced: as soon as it is sure that nothing of the pet runs on its node any
 	// more, and that the node can write no volume, the pet starts on another one,
 	// under its name and with its claims. Manual: its pod stays until somebody
-	// deletes it, or the node is back.
+	// deletes it, or the node is back. To that end it tolerates the taint of a
+	// node that is not reached, unless the template says for how long.
 	// +kubebuilder:default=Fenced
 	// +optional
 	Policy FailoverPolicy `json:"policy,omitempty"`

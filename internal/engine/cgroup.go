@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
@@ -16,10 +17,17 @@ func ensureCgroup(name string) error {
 // moveToCgroup moves a process to a cgroup, which is made if it is missing. What
 // the process starts from then on is in there, too.
 func moveToCgroup(name string, process int) error {
-	group, err := manager.New(&cgroups.Cgroup{
-		Path:      "/" + name,
-		Resources: &cgroups.Resources{SkipDevices: true},
-	})
+	return joinCgroup(name, process, &cgroups.Resources{SkipDevices: true})
+}
+
+// leaveContainer moves this process from a container's cgroups to one of its own, in
+// every hierarchy: a runtime ends whatever is in the container's cgroup of devices.
+func leaveContainer(name string) error {
+	return joinCgroup(name, os.Getpid(), &cgroups.Resources{})
+}
+
+func joinCgroup(name string, process int, resources *cgroups.Resources) error {
+	group, err := manager.New(&cgroups.Cgroup{Path: "/" + name, Resources: resources})
 	if err != nil {
 		return fmt.Errorf("cgroup %s: %w", name, err)
 	}

@@ -64,46 +64,89 @@ func (e *Engine) campaign(ctx context.Context, settled func()) error {
 	if err != nil {
 		return err
 	}
-	elected, lost := make(chan struct{}), make(chan struct{})
+	c, err := stand(ctx, lock)
+	if err != nil {
+		return err
+	}
+	leading, begun := newGroup(ctx), false
+	for {
+		select {
+		case <-c.elected:
+			c.elected = nil
+			e.leads.Store(true)
+			if !begun {
+				begun = true
+				leading.Go(func() error { defer settled(); return e.lead(leading, leading) })
+			}
+			continue
+		case <-c.others:
+			settled()
+			if !begun {
+				continue
+			}
+		case <-leading.Done():
+			stopped := leading.stop(time.Second)
+			c.withdraw()
+			if stopped { // else the lease runs out
+				giveUp(ctx, lock)
+			}
+			return context.Cause(leading)
+		case <-c.lost:
+			if len(knownServers(e.paths)) <= 1 { // nobody else can have it: go on
+				e.leads.Store(false)
+				if c, err = stand(ctx, lock); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		e.leads.Store(false)
+		leading.cancel()
+		return waitDeposed(ctx, lock)
+	}
+}
+
+// candidacy is a server's for the lead.
+type candidacy struct {
+	elected, lost chan struct{} // closed
+	others        chan struct{} // another server leads
+	letGo         context.CancelFunc
+}
+
+// withdraw ends it, and leaves the Lease as it is.
+func (c candidacy) withdraw() {
+	c.letGo()
+	<-c.lost
+}
+
+// stand makes this server a candidate. It outlives ctx: whoever leads is to end first.
+func stand(ctx context.Context, lock resourcelock.Interface) (candidacy, error) {
+	c := candidacy{elected: make(chan struct{}), lost: make(chan struct{}), others: make(chan struct{}, 1)}
+	elected, lost := c.elected, c.lost
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: lock, LeaseDuration: leadTerm, RenewDeadline: leadPatience, RetryPeriod: leadRenew,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(context.Context) { close(elected) },
-			OnStoppedLeading: func() { e.leads.Store(false); close(lost) },
+			OnStoppedLeading: func() { close(lost) },
 			OnNewLeader: func(server string) {
 				klog.FromContext(ctx).Info("A server leads", "server", server)
-				if server != lock.Identity() {
-					settled()
+				if server == lock.Identity() {
+					return
+				}
+				select {
+				case c.others <- struct{}{}:
+				default: // is known already
 				}
 			},
 		},
 	})
 	if err != nil {
-		return err
+		return c, err
 	}
 	holding, letGo := context.WithCancel(context.WithoutCancel(ctx))
-	defer letGo()
+	c.letGo = letGo
 	go elector.Run(holding)
-	leading := newGroup(ctx)
-	for {
-		select {
-		case <-elected:
-			elected = nil
-			e.leads.Store(true)
-			leading.Go(func() error { defer settled(); return e.lead(leading, leading) })
-		case <-leading.Done():
-			stopped := leading.stop(time.Second)
-			letGo()
-			<-lost
-			if stopped { // else the lease runs out
-				giveUp(ctx, lock)
-			}
-			return context.Cause(leading)
-		case <-lost:
-			leading.cancel()
-			return waitDeposed(ctx, lock)
-		}
-	}
+	return c, nil
 }
 
 // leaderLock is the Lease in the hands of this server. Its name is enough: a data

@@ -108,22 +108,28 @@ func replaceKeeper(ctx context.Context, config Config, paths Paths) error {
 	return keeper.stop(ctx, unix.SIGKILL)
 }
 
-// ensureExecutioner starts the executioner if none runs, or one of another version does.
-func ensureExecutioner(ctx context.Context, paths Paths) error {
-	process := executionerProcess(paths)
-	if pid := process.running(); pid != 0 && !sameProgram(pid, process.program) {
+// ensureExecutioner starts the executioner of a directory if none runs, or one of another
+// version does. It is called by one keeper at a time.
+func ensureExecutioner(ctx context.Context, process daemon, dir agent.Dir) error {
+	pid := process.running()
+	atWork := dir.ExecutionerRuns(ctx) == nil
+	switch {
+	case atWork && (pid == 0 || sameProgram(pid, process.program)):
+		return nil // a keeper that was killed may not have noted its number
+	case pid != 0 && !sameProgram(pid, process.program):
 		if err := process.stop(ctx, unix.SIGKILL); err != nil {
 			return err
 		}
+		pid = 0
 	}
-	if process.running() == 0 {
+	if pid == 0 {
 		if err := process.launch(ctx); err != nil {
 			return err
 		}
 	}
 	// It has begun, but may not be at work yet.
 	return wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 2*time.Second, true, func(ctx context.Context) (bool, error) {
-		return paths.fence().ExecutionerRuns(ctx) == nil, nil
+		return dir.ExecutionerRuns(ctx) == nil, nil
 	})
 }
 

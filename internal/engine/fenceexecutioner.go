@@ -12,10 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/mainstay-io/mainstay/internal/fence/agent"
 	"github.com/mainstay-io/mainstay/internal/fence/halt"
@@ -48,7 +46,7 @@ func (e FenceExecutioner) Run(ctx context.Context) error {
 	if e.HostNamespaces != "" {
 		return e.enterHost()
 	}
-	if err := moveToCgroup("mainstay-fence", os.Getpid()); err != nil {
+	if err := leaveContainer("mainstay-fence"); err != nil {
 		return err
 	}
 	return runExecutioner(ctx, agent.Dir(e.StateDir), halt.Of("/sys/fs/cgroup", e.KubeletCgroup))
@@ -85,32 +83,6 @@ func (e FenceExecutioner) enterHost() error {
 const programName = "mainstay"
 
 func (k FenceKeeper) program() string { return filepath.Join(k.StateDir, programName) }
-
-// ensureExecutioner starts the executioner if none runs, or one of another version does. It
-// is called by one keeper at a time.
-func (k FenceKeeper) ensureExecutioner(ctx context.Context) error {
-	process := k.executioner()
-	pid := process.running()
-	atWork := k.dir().ExecutionerRuns(ctx) == nil
-	switch {
-	case atWork && (pid == 0 || sameProgram(pid, process.program)):
-		return nil // a keeper that was killed may not have noted its number
-	case pid != 0 && !sameProgram(pid, process.program):
-		if err := process.stop(ctx, unix.SIGKILL); err != nil {
-			return err
-		}
-		pid = 0
-	}
-	if pid == 0 {
-		if err := process.launch(ctx); err != nil {
-			return err
-		}
-	}
-	// It has begun, but may not be at work yet.
-	return wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 2*time.Second, true, func(ctx context.Context) (bool, error) {
-		return k.dir().ExecutionerRuns(ctx) == nil, nil
-	})
-}
 
 func (k FenceKeeper) executioner() daemon {
 	e := FenceExecutioner{

@@ -53,7 +53,7 @@ func (j FenceJudge) Run(ctx context.Context) error {
 	terms := fence.DefaultTerms()
 	judge := agent.Judge{
 		Terms: terms, Client: client, Leads: elector.IsLeader,
-		Asker:  agent.Asker{Client: &http.Client{Transport: impatientTransport(authority.JudgeTLS(), terms)}},
+		Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(authority.JudgeTLS(), terms)}},
 	}
 	parts := newGroup(ctx)
 	parts.run("judge", judge.Run)

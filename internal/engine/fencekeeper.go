@@ -72,7 +72,7 @@ func (k FenceKeeper) Run(ctx context.Context) error {
 	defer release()
 	if k.dir().Armed() {
 		// After a reboot whatever kubelet has started of the pets waits for the lease.
-		if err := k.ensureExecutioner(ctx); err != nil {
+		if err := ensureExecutioner(ctx, k.executioner(), k.dir()); err != nil {
 			klog.FromContext(ctx).Error(err, "The executioner does not run")
 		}
 	} else if err := k.waitFit(ctx, client); err != nil {
@@ -102,7 +102,8 @@ func (k FenceKeeper) keep(ctx context.Context, client kubernetes.Interface, memb
 		Leases: agent.Leases{Client: client, Terms: terms},
 		Pets:   agent.Pets{Client: client, Node: k.NodeName, Halt: k.pods(), Spared: k.dir().Spared()},
 		Server: server, Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(asker, terms)}},
-		Alive: k.kubeletWorks, Executioner: k.ensureExecutioner,
+		Alive:       k.kubeletWorks,
+		Executioner: func(ctx context.Context) error { return ensureExecutioner(ctx, k.executioner(), k.dir()) },
 	}
 	for ctx.Err() == nil {
 		if err := node.Run(ctx); err != nil && ctx.Err() == nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -79,6 +80,7 @@ func (o FenceObjects) rights() []runtime.Object {
 	}
 	keeper := roleOf(fenceKeeperName, []rbacv1.PolicyRule{
 		rule("", "nodes", "list"),
+		rule("", "nodes/status", "patch"),
 		rule("", "pods", "list", "watch"),
 		rule("", "pods/status", "patch"),
 		rule(certificatesv1.GroupName, "certificatesigningrequests", "create", "list", "watch"),
@@ -135,6 +137,8 @@ func (o FenceObjects) policies() []runtime.Object {
 		leasesPolicy(keepers+onNode("object.metadata.name")),
 		policy("mainstay-keepers-pods", admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods/status"}}, update, nil,
 			keepers+onNode("object.spec.nodeName"), "a keeper may write the status of its own node's pods only"),
+		policy("mainstay-keepers-nodes", admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"nodes/status"}}, update, nil,
+			keepers+onNode("object.metadata.name"), "a keeper may write the status of its own node only"),
 		policy("mainstay-judge", admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
 			[]admissionv1.OperationType{admissionv1.Delete}, nil,
 			others(serviceaccount.MakeUsername(o.Namespace, fenceJudgeName))+failoverLabel("oldObject")+` == "`+v1alpha1.FailoverFenced+`"`,
@@ -154,7 +158,8 @@ func checkKubeletCgroup(path string) error {
 	if path == "" {
 		return nil
 	}
-	if err := checkNodePath("--kubelet-cgroup", path); err != nil || !strings.HasPrefix(path[strings.LastIndex(path, "/"):], "/kubepods") {
+	// With a root of its own and systemd, its name is /kubelet.slice/kubelet-kubepods.slice.
+	if err := checkNodePath("--kubelet-cgroup", path); err != nil || !strings.Contains(filepath.Base(path), "kubepods") {
 		return fmt.Errorf("--kubelet-cgroup %q: write the cgroup that holds all pods, such as /kubepods.slice", path)
 	}
 	return nil

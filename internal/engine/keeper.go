@@ -47,8 +47,10 @@ func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) err
 		Leases: agent.Leases{Client: keeper, Terms: terms},
 		Pets:   agent.Pets{Client: node, Node: nodeName, Halt: haltable(dataDir), Spared: paths.fence().Spared()},
 		Server: server, Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(client, terms)}},
-		Alive:       func(ctx context.Context) bool { return engineLives(ctx, paths) },
-		Executioner: func(ctx context.Context) error { return ensureExecutioner(ctx, paths) },
+		Alive: func(ctx context.Context) bool { return engineLives(ctx, paths) },
+		Executioner: func(ctx context.Context) error {
+			return ensureExecutioner(ctx, executionerProcess(paths), paths.fence())
+		},
 	}.Run(ctx)
 }
 

@@ -175,7 +175,7 @@ func (e *Engine) startNode(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("node %s has no range of pod addresses: %w", node.Name, err)
 	}
-	if err := markUnreported(ctx, e.client, node.Name); err != nil {
+	if err := markUnreported(ctx, e.client, node); err != nil {
 		return err
 	}
 	if err := markStopped(ctx, e.client, e.config, e.paths); err != nil {

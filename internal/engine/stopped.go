@@ -2,14 +2,13 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
 	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
@@ -23,18 +22,30 @@ func markStopped(ctx context.Context, client kubernetes.Interface, config Config
 	if err != nil {
 		return fmt.Errorf("ask the container runtime what runs: %w", err)
 	}
-	// A server that has been up all the while may write at the same time.
-	return retry.RetryOnConflict(retry.DefaultRetry, func() error { return markAllBut(ctx, client, config.NodeName, running) })
-}
-
-func markAllBut(ctx context.Context, client kubernetes.Interface, nodeName string, running sets.Set[types.UID]) error {
-	pods, err := client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + nodeName})
+	pods, err := client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + config.NodeName})
 	if err != nil {
 		return err
 	}
-	for _, pod := range pods.Items {
-		if running.Has(pod.UID) || !podutil.IsPodReady(&pod) {
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if running.Has(pod.UID) || !podutil.IsPodReady(pod) {
 			continue
+		}
+		if err := markPodStopped(ctx, client, pod); err != nil {
+			return fmt.Errorf("mark pod %s/%s as not ready: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	return nil
+}
+
+// markPodStopped bears that others change the pod meanwhile, or delete it: its node may
+// have been fenced.
+func markPodStopped(ctx context.Context, client kubernetes.Interface, listed *corev1.Pod) error {
+	pods := client.CoreV1().Pods(listed.Namespace)
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		pod, err := pods.Get(ctx, listed.Name, metav1.GetOptions{})
+		if err != nil || pod.UID != listed.UID {
+			return err
 		}
 		for _, kind := range []corev1.PodConditionType{corev1.PodReady, corev1.ContainersReady} {
 			podutil.UpdatePodCondition(&pod.Status, &corev1.PodCondition{
@@ -44,33 +55,33 @@ func markAllBut(ctx context.Context, client kubernetes.Interface, nodeName strin
 		for i := range pod.Status.ContainerStatuses {
 			pod.Status.ContainerStatuses[i].Ready = false
 		}
-		_, err := client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, &pod, metav1.UpdateOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("mark pod %s/%s as not ready: %w", pod.Namespace, pod.Name, err)
-		}
+		_, err = pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+		return err
+	})
+	if apierrors.IsNotFound(err) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // markUnreported takes back what an earlier kubelet has said of its node. A
 // kubelet that finds its node Ready reports its own view only every ten seconds,
 // one that does not reports it the moment that it is ready.
-func markUnreported(ctx context.Context, client kubernetes.Interface, name string) error {
-	nodes := client.CoreV1().Nodes()
-	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		node, err := nodes.Get(ctx, name, metav1.GetOptions{})
-		if err != nil || !nodeReady(node) {
-			return err
-		}
-		i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
-		condition := &node.Status.Conditions[i]
-		condition.Status, condition.LastTransitionTime = corev1.ConditionUnknown, metav1.Now()
-		condition.Reason, condition.Message = "NodeWasDown", "the engine has just started; its kubelet has not reported yet"
-		_, err = nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{})
-		return err
-	})
+func markUnreported(ctx context.Context, client kubernetes.Interface, node *corev1.Node) error {
+	i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
+	if i < 0 || node.Status.Conditions[i].Status != corev1.ConditionTrue {
+		return nil
+	}
+	condition := node.Status.Conditions[i]
+	condition.Status, condition.LastTransitionTime = corev1.ConditionUnknown, metav1.Now()
+	condition.Reason, condition.Message = "NodeWasDown", "the engine has just started; its kubelet has not reported yet"
+	// A patch: a judge may change other conditions meanwhile.
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []corev1.NodeCondition{condition}}})
+	if err == nil {
+		_, err = client.CoreV1().Nodes().PatchStatus(ctx, node.Name, patch)
+	}
 	if err != nil {
-		return fmt.Errorf("mark node %s as not reported: %w", name, err)
+		return fmt.Errorf("mark node %s as not reported: %w", node.Name, err)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (w *world) everybodyWorks() {
 
 // humanHelps does what a set waits for by its documentation, and only that:
 // scaling in halts for pods that are not healthy, a pod that cannot have its
-// volumes stays, and what an update does not reach is not restarted. It reports
+// volumes stays, as does one whose volumes are on two nodes, and what an update does not reach is not restarted. It reports
 // whether there was anything.
 func (w *world) humanHelps() (helped bool) {
 	set, err := w.convert(w.sets.truth())
@@ -95,7 +95,10 @@ func (w *world) humanHelps() (helped bool) {
 		stays := !set.storageMatches(pod, ordinal)
 		halts := !set.Contains(ordinal) && pod.Status.Phase == corev1.PodPending && !w.claimsUsable(pod)
 		restarts := (set.Update.OnDelete || index < *set.Update.Partition) && slices.ContainsFunc(claimsOf(pod), w.resizes)
-		if stays || halts || restarts {
+		if w.torn(pod) {
+			w.deleteClaim(claimsOf(pod)[0])
+		}
+		if stays || halts || restarts || w.torn(pod) {
 			w.say("a human looks")
 			w.deletePod(name)
 			helped = true

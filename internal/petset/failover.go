@@ -55,6 +55,9 @@ func failoverOf(annotations map[string]string) (Failover, error) {
 func (f Failover) mark(pod *corev1.Pod) {
 	delete(pod.Labels, v1alpha1.FailoverLabel)
 	delete(pod.Annotations, v1alpha1.FailoverAfterAnnotation)
+	if !f.Fenced || f.AfterSeconds > 0 {
+		staysOnLostNode(pod)
+	}
 	if !f.Fenced {
 		return
 	}
@@ -62,6 +65,19 @@ func (f Failover) mark(pod *corev1.Pod) {
 	if f.AfterSeconds > 0 {
 		pod.Annotations[v1alpha1.FailoverAfterAnnotation] = strconv.Itoa(int(f.AfterSeconds))
 	}
+}
+
+// staysOnLostNode keeps Kubernetes from evicting the pod after some minutes: what it evicts
+// from a node that is out of service it takes for gone as well, and the pet would start
+// elsewhere. A template that says how long the pod stays is left as it is.
+func staysOnLostNode(pod *corev1.Pod) {
+	for _, t := range pod.Spec.Tolerations {
+		if t.Key == corev1.TaintNodeUnreachable {
+			return
+		}
+	}
+	pod.Spec.Tolerations = append(pod.Spec.Tolerations,
+		corev1.Toleration{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute})
 }
 
 // failedOver: the pet has no pod, since it was taken from a node that is fenced.

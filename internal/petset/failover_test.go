@@ -52,11 +52,12 @@ func TestFailoverOfPod(t *testing.T) {
 	for _, c := range []struct {
 		failover     Failover
 		label, after string
+		stays        int // tolerations
 	}{
-		{Failover{Fenced: true}, "Fenced", ""},
-		{Failover{Fenced: true, AfterSeconds: 30}, "Fenced", "30"},
-		{Failover{}, "", ""},
-		{Failover{AfterSeconds: 30}, "", ""},
+		{Failover{Fenced: true}, "Fenced", "", 0},
+		{Failover{Fenced: true, AfterSeconds: 30}, "Fenced", "30", 1},
+		{Failover{}, "", "", 1},
+		{Failover{AfterSeconds: 30}, "", "", 1},
 	} {
 		for _, theirs := range []map[string]string{nil, {v1alpha1.FailoverLabel: "Fenced", v1alpha1.FailoverAfterAnnotation: "7"}} {
 			set := podSet()
@@ -65,6 +66,13 @@ func TestFailoverOfPod(t *testing.T) {
 			pod := set.NewPod(0, Revision{Name: "rev", Template: set.Template})
 			if label, after := pod.Labels[v1alpha1.FailoverLabel], pod.Annotations[v1alpha1.FailoverAfterAnnotation]; label != c.label || after != c.after {
 				t.Errorf("%+v, template %v: label %q, after %q", c.failover, theirs, label, after)
+			}
+			if got := pod.Spec.Tolerations; len(got) != c.stays || len(got) > 0 && (got[0].Key != corev1.TaintNodeUnreachable || got[0].TolerationSeconds != nil) {
+				t.Errorf("%+v: it tolerates %v", c.failover, got)
+			}
+			again := set.NewPod(0, Revision{Name: "rev", Template: &corev1.PodTemplateSpec{Spec: pod.Spec}})
+			if got := again.Spec.Tolerations; len(got) != c.stays {
+				t.Errorf("%+v: a template that says so is changed to %v", c.failover, got)
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // podSet's template brings along all that a pet's own part must not lose, and
 // a volume that a claim takes the place of.
 func podSet() Set {
-	return Set{Kind: StatefulSetKind, Namespace: "ns", Name: "web", UID: "set-uid", ServiceName: "svc",
+	return Set{Kind: StatefulSetKind, Namespace: "ns", Name: "web", UID: "set-uid", ServiceName: "svc", Failover: Failover{Fenced: true},
 		MatchLabels:    map[string]string{"app": "web"},
 		ClaimTemplates: []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "data", Labels: map[string]string{"app": "theirs", "tier": "disk"}}}},
 		Template: &corev1.PodTemplateSpec{
@@ -31,7 +31,7 @@ func TestNewPod(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web-3", GenerateName: "web-", Finalizers: []string{"f"},
 			Annotations: map[string]string{"a": "b"},
 			Labels: map[string]string{"app": "web", "controller-revision-hash": "rev",
-				"apps.kubernetes.io/pod-index": "3", "statefulset.kubernetes.io/pod-name": "web-3"},
+				"apps.kubernetes.io/pod-index": "3", "mainstay.dev/failover": "Fenced", "statefulset.kubernetes.io/pod-name": "web-3"},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "web", UID: "set-uid",
 				Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true)}}},
 		Spec: corev1.PodSpec{Hostname: "web-3", Subdomain: "svc", Volumes: []corev1.Volume{

@@ -69,6 +69,18 @@ func (w *world) hasVolumes(node string, pod *corev1.Pod) bool {
 	})
 }
 
+// torn: no node can have all volumes of the pod. Its set had one of the templates, then
+// the other, and has both now.
+func (w *world) torn(pod *corev1.Pod) bool {
+	homes := map[string]bool{}
+	for _, name := range claimsOf(pod) {
+		if claim := w.claims.truth()[name]; claim != nil && w.volumes.truth()[claim.Spec.VolumeName] != nil {
+			homes[homeOf(w.volumes.truth()[claim.Spec.VolumeName])] = true
+		}
+	}
+	return len(homes) > 1
+}
+
 // nodeObjects are the nodes as the API has them.
 func (w *world) nodeObjects() (nodes []*corev1.Node) {
 	for _, name := range w.nodeNames() {

@@ -80,10 +80,11 @@ func (n *stockNode) leaveFence(t *testing.T) {
 	n.kubectl(t, leave, "apply", "-f", "-")
 	n.kubectl(t, "", "-n", "kube-system", "rollout", "status", "daemonset/mainstay-fence-keeper", "--timeout=60s")
 	hosts.Eventually(t, 20*time.Second, func(context.Context) error {
-		if left, err := os.ReadDir(n.fenceDir()); err != nil || len(left) > 0 {
-			return fmt.Errorf("of the fence are left %v (%v)", left, err)
+		left, err := os.ReadDir(n.fenceDir())
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("of the fence are left %v", left)
 		}
-		return nil
+		return err
 	})
 	n.kubectl(t, leave, "delete", "-f", "-")
 	time.Sleep(fence.DefaultTerms().Term) // by now the pet would be stopped

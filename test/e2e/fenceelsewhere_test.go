@@ -13,8 +13,12 @@ import (
 	"time"
 
 	authentication "k8s.io/api/authentication/v1"
+	coordination "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/mainstay-io/mainstay/internal/fence"
 	"github.com/mainstay-io/mainstay/internal/fence/agent"
@@ -54,7 +58,86 @@ func TestFenceElsewhere(t *testing.T) {
 	lost := m.lose(t, "its kubelet was killed", func(lost *hosts.Host) error { return m.kubelets[lost].Process.Kill() })
 	m.startKubelet(t, lost)
 	m.lose(t, "its power was cut", func(lost *hosts.Host) error { return lost.Virtual.PowerOff() })
+	m.tryBeyond(t)
+	m.checkRights(t)
+	m.kubectl(t, examples(t, "failover-elsewhere.md", "yaml")[0], "apply", "-f", "-")
+	m.kubectl(t, "", "wait", "pod", "--selector=app=ledger,mainstay.dev/failover=Fenced", "--for=create", "--timeout=20s")
 	t.Logf("all took %.1f s", time.Since(began).Seconds())
+}
+
+// tryBeyond has keeper and judge try what is not theirs.
+func (m *fencedMachines) tryBeyond(t *testing.T) {
+	t.Helper()
+	other := m.network.Hosts[2].Name
+	client := func(name string) kubernetes.Interface {
+		access, err := clientcmd.BuildConfigFromFlags("", m.file(name+".kubeconfig"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := kubernetes.NewForConfig(access)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client
+	}
+	keeper, judge := client("keeper-"+m.network.Hosts[0].Name), client("mainstay-fence-judge")
+	pods, err := m.client.CoreV1().Pods("kube-system").List(t.Context(), metav1.ListOptions{FieldSelector: "spec.nodeName=" + other})
+	if err != nil || len(pods.Items) == 0 {
+		t.Fatalf("the pods of %s: %v", other, err)
+	}
+	lease, err := keeper.CoordinationV1().Leases(agent.Namespace).Get(t.Context(), other, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := []byte(`{"status":{"conditions":[{"type":"mainstay.dev/Test","status":"True"}]}}`)
+	for what, try := range map[string]func() error{
+		"a keeper writes another node's lease": func() error {
+			_, err := keeper.CoordinationV1().Leases(agent.Namespace).Update(t.Context(), lease, metav1.UpdateOptions{})
+			return err
+		},
+		"a keeper makes a lease of no node's": func() error {
+			_, err := keeper.CoordinationV1().Leases(agent.Namespace).Create(t.Context(), &coordination.Lease{ObjectMeta: metav1.ObjectMeta{Name: "another"}}, metav1.CreateOptions{})
+			return err
+		},
+		"a keeper writes another node's status": func() error {
+			_, err := keeper.CoreV1().Nodes().Patch(t.Context(), other, types.StrategicMergePatchType, status, metav1.PatchOptions{}, "status")
+			return err
+		},
+		"a keeper claims another node's pod": func() error {
+			_, err := keeper.CoreV1().Pods("kube-system").Patch(t.Context(), pods.Items[0].Name, types.StrategicMergePatchType, status, metav1.PatchOptions{}, "status")
+			return err
+		},
+		"the judge deletes what is no pet": func() error {
+			return judge.CoreV1().Pods("kube-system").Delete(t.Context(), pods.Items[0].Name, metav1.DeleteOptions{})
+		},
+		"a pod becomes a pet": func() error {
+			_, err := m.client.CoreV1().Pods("kube-system").Patch(t.Context(), pods.Items[0].Name, types.MergePatchType,
+				[]byte(`{"metadata":{"labels":{"mainstay.dev/failover":"Fenced"}}}`), metav1.PatchOptions{})
+			return err
+		},
+	} {
+		if err := try(); err == nil || !strings.Contains(err.Error(), "denied request") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// checkRights: each account has what its process uses, and no more.
+func (m *fencedMachines) checkRights(t *testing.T) {
+	t.Helper()
+	for account, unseen := range map[string]map[string]string{
+		"mainstay-fence-keeper": {},
+		"mainstay-fence-judge": {
+			"approve signers.certificates.k8s.io":                 "checked when a request is approved",
+			"sign signers.certificates.k8s.io":                    "checked when a certificate is given",
+			"list certificatesigningrequests.certificates.k8s.io": "of an API server that does not stream lists",
+			"patch events.events.k8s.io":                          "when the same is told again",
+			"get persistentvolumes":                               "of pets with volumes",
+			"delete volumeattachments.storage.k8s.io":             "the same",
+		},
+	} {
+		checkLeastRights(t, m.client, account, requestsOf(t, m.file("audit.jsonl"), "system:serviceaccount:kube-system:"+account), unseen)
+	}
 }
 
 // fencedSet has a pet that says all the time that it runs, on any node but the first. It

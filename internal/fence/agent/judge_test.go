@@ -143,7 +143,7 @@ func TestFailOver(t *testing.T) {
 		t.Error("what is no pet was touched, or what another node has, or the node is not marked")
 	}
 	eventually(t, "a pet that was to wait is taken, and its volume released", func() bool { return !there("late-0") && !attached("late-0") })
-	if after := time.Since(cut); after < quickTerms().Wait-2*quickTerms().Renew+2*time.Second {
+	if after := time.Since(cut); after < fence.DefaultTerms().Wait-2*fence.DefaultTerms().Renew+2*time.Second {
 		t.Errorf("it was taken %v after the cut, sooner than 2 s after the node was fenced", after)
 	}
 	if now := leases.Read(t.Context(), lost.name).Lease; now.State != fence.Fenced || now.Epoch != before.Epoch+1 {
