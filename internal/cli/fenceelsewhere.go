@@ -49,13 +49,14 @@ Of two keepers on a node one works, and the other takes over when it ends.`,
 	flags.IPVar(&keeper.NodeIP, "node-ip", net.ParseIP(os.Getenv("NODE_IP")), "the node's address there (or set NODE_IP)")
 	flags.StringVar(&keeper.HostNamespaces, "host-namespaces", "", "in a pod with the node's process IDs: /proc/1/ns (default: this is a process of the node)")
 	addKubeletHealthFlag(flags, &keeper.KubeletHealth)
-	addFenceNodeFlags(flags, &keeper.StateDir, &keeper.KubeletCgroup)
+	addFenceNodeFlags(flags, &keeper.StateDir, &keeper.KubeletCgroup, &keeper.KubeletDir)
 	addLogFlag(flags, "how much to log: 2 tells each decision with its reason")
 	return command
 }
 
 // addFenceNodeFlags are for what differs between clusters' nodes.
-func addFenceNodeFlags(flags *pflag.FlagSet, stateDir, kubeletCgroup *string) {
+func addFenceNodeFlags(flags *pflag.FlagSet, stateDir, kubeletCgroup, kubeletDir *string) {
+	flags.StringVar(kubeletDir, "kubelet-dir", "/var/lib/kubelet", "kubelet's root directory on the node")
 	flags.StringVar(stateDir, "state-dir", defaultFenceStateDir, "the directory on the node that holds what outlives a keeper")
 	flags.StringVar(kubeletCgroup, "kubelet-cgroup", "", "the cgroup of all pods (default /kubepods or /kubepods.slice, whichever there is)")
 }
@@ -83,7 +84,7 @@ nobody would have stopped them here.`,
 			return nil
 		},
 	}
-	addFenceNodeFlags(command.Flags(), &keeper.StateDir, &keeper.KubeletCgroup)
+	addFenceNodeFlags(command.Flags(), &keeper.StateDir, &keeper.KubeletCgroup, &keeper.KubeletDir)
 	command.Flags().BoolVar(&stay, "stay", false, "do not end then: for a DaemonSet, which would start it again")
 	return command
 }
@@ -127,6 +128,7 @@ func newFenceExecutioner() *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&executioner.StateDir, "state-dir", "", "as the keeper's")
 	flags.StringVar(&executioner.KubeletCgroup, "kubelet-cgroup", "", "the same")
+	flags.StringVar(&executioner.KubeletDir, "kubelet-dir", "", "the same")
 	flags.StringVar(&executioner.HostNamespaces, "host-namespaces", "", "the same")
 	flags.StringVar(&executioner.LogFile, "log-file", "", "where to log (default the terminal)")
 	return command
@@ -158,6 +160,6 @@ this makes one:
 	flags.BoolVar(&objects.Leave, "leave", false, "instead of keepers and judges, what takes the nodes out of the fence without stopping pets; delete the judges first")
 	flags.StringVar(&objects.HostNamespaces, "host-namespaces", "/proc/1/ns", "the namespaces of a process of the node, such as its first")
 	addKubeletHealthFlag(flags, &objects.KubeletHealth)
-	addFenceNodeFlags(flags, &objects.StateDir, &objects.KubeletCgroup)
+	addFenceNodeFlags(flags, &objects.StateDir, &objects.KubeletCgroup, &objects.KubeletDir)
 	return command
 }

@@ -102,21 +102,21 @@ func waitForMachines(ctx context.Context, client kubernetes.Interface) error {
 // version or was told otherwise, so that this one's takes over. No pet notices.
 func replaceKeeper(ctx context.Context, config Config, paths Paths) error {
 	keeper := keeperProcess(config, paths)
-	if pid := keeper.running(); pid != 0 && sameProgram(pid, keeper.program) && keeper.asTold(pid) {
+	if pid := keeper.running(); pid != 0 && keeper.current(pid) {
 		return nil
 	}
 	return keeper.stop(ctx, unix.SIGKILL)
 }
 
 // ensureExecutioner starts the executioner of a directory if none runs, or one of another
-// version does. It is called by one keeper at a time.
+// version or that was told otherwise does. It is called by one keeper at a time.
 func ensureExecutioner(ctx context.Context, process daemon, dir agent.Dir) error {
 	pid := process.running()
 	atWork := dir.ExecutionerRuns(ctx) == nil
 	switch {
-	case atWork && (pid == 0 || sameProgram(pid, process.program)):
+	case atWork && (pid == 0 || process.current(pid)):
 		return nil // a keeper that was killed may not have noted its number
-	case pid != 0 && !sameProgram(pid, process.program):
+	case pid != 0 && !process.current(pid):
 		if err := process.stop(ctx, unix.SIGKILL); err != nil {
 			return err
 		}
@@ -133,14 +133,18 @@ func ensureExecutioner(ctx context.Context, process daemon, dir agent.Dir) error
 	})
 }
 
-// sameProgram tells whether a process runs this program.
-func sameProgram(pid int, program string) bool {
-	own, err := os.Stat(program)
+// current tells whether a process is of this version, and was told the same.
+func (d daemon) current(pid int) bool {
+	return sameFile(d.program, fmt.Sprintf("/proc/%d/exe", pid)) && d.asTold(pid)
+}
+
+func sameFile(one, other string) bool {
+	first, err := os.Stat(one)
 	if err != nil {
 		return false
 	}
-	other, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid))
-	return err == nil && os.SameFile(own, other)
+	second, err := os.Stat(other)
+	return err == nil && os.SameFile(first, second)
 }
 
 // waitForLease gives a node that may run no pet without its lease a moment to get it,

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +22,7 @@ import (
 // it, and it outlives that one's pod: the program is a file of the node, and the process
 // has the node's namespaces and a cgroup of its own.
 type FenceExecutioner struct {
-	StateDir, KubeletCgroup string
+	StateDir, KubeletCgroup, KubeletDir string
 	// LogFile; empty: the terminal.
 	LogFile string
 	// HostNamespaces is the directory of the namespaces of a process of the node; empty:
@@ -31,25 +30,36 @@ type FenceExecutioner struct {
 	HostNamespaces string
 }
 
-// known is what it is known by: one with other arguments is not the same.
-func (e FenceExecutioner) known() []string {
-	return []string{"--state-dir=" + e.StateDir, "--kubelet-cgroup=" + e.KubeletCgroup}
-}
-
 func (e FenceExecutioner) arguments() []string {
-	arguments := append([]string{"mainstay", "fence", ExecutionerCommand}, e.known()...)
-	return append(arguments, "--log-file="+e.LogFile, "--host-namespaces="+e.HostNamespaces)
+	return []string{
+		"mainstay", "fence", ExecutionerCommand, "--state-dir=" + e.StateDir, "--kubelet-cgroup=" + e.KubeletCgroup,
+		"--kubelet-dir=" + e.KubeletDir, "--log-file=" + e.LogFile, "--host-namespaces=" + e.HostNamespaces,
+	}
 }
 
 // Run works until ctx ends.
 func (e FenceExecutioner) Run(ctx context.Context) error {
-	if e.HostNamespaces != "" {
+	if e.HostNamespaces != "" && !sameFile("/proc/self/ns/mnt", filepath.Join(e.HostNamespaces, "mnt")) {
 		return e.enterHost()
 	}
 	if err := leaveContainer("mainstay-fence"); err != nil {
 		return err
 	}
-	return runExecutioner(ctx, agent.Dir(e.StateDir), halt.Of("/sys/fs/cgroup", e.KubeletCgroup))
+	pods := halt.Of("/sys/fs/cgroup", e.KubeletCgroup)
+	return runExecutioner(ctx, agent.Dir(e.StateDir), pods, func(uid string) bool {
+		// kubelet makes the cgroup first, so that it was frozen for a moment.
+		return e.isKeeper(uid) && pods.Allow(uid) == nil
+	})
+}
+
+// keeperVolume is one that keepers' pods have, and pets must not (see policies). By its
+// directory the executioner knows the pod of a keeper that has come while none told who is a pet: if it
+// stopped that too, there would never be a keeper again.
+const keeperVolume = "mainstay-fence-keeper"
+
+func (e FenceExecutioner) isKeeper(uid string) bool {
+	_, err := os.Stat(filepath.Join(e.KubeletDir, "pods", uid, "volumes", "kubernetes.io~empty-dir", keeperVolume))
+	return err == nil
 }
 
 // enterHost makes this process one of the node's, by the same program, which begins anew.
@@ -75,7 +85,6 @@ func (e FenceExecutioner) enterHost() error {
 		}
 	}
 	program := filepath.Join(e.StateDir, programName)
-	e.HostNamespaces = ""
 	return fmt.Errorf("start %s on the node: %w", program, unix.Exec(program, e.arguments(), os.Environ()))
 }
 
@@ -86,11 +95,11 @@ func (k FenceKeeper) program() string { return filepath.Join(k.StateDir, program
 
 func (k FenceKeeper) executioner() daemon {
 	e := FenceExecutioner{
-		StateDir: k.StateDir, KubeletCgroup: k.KubeletCgroup, HostNamespaces: k.HostNamespaces,
+		StateDir: k.StateDir, KubeletCgroup: k.KubeletCgroup, KubeletDir: k.KubeletDir, HostNamespaces: k.HostNamespaces,
 		LogFile: filepath.Join(k.StateDir, "executioner.log"),
 	}
 	return daemon{
-		name: "the executioner", program: k.program(), arguments: e.arguments(), mark: strings.Join(e.known(), "\x00"),
+		name: "the executioner", program: k.program(), arguments: e.arguments(), mark: ExecutionerCommand + "\x00--state-dir=" + k.StateDir + "\x00",
 		pidFile: filepath.Join(k.StateDir, "executioner.pid"), logFile: filepath.Join(k.StateDir, "executioner.stderr"),
 	}
 }

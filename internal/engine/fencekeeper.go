@@ -38,6 +38,8 @@ type FenceKeeper struct {
 	StateDir string
 	// KubeletCgroup is the cgroup of all pods; empty: kubelet's usual one.
 	KubeletCgroup string
+	// KubeletDir is kubelet's root directory on the node.
+	KubeletDir string
 	// KubeletHealth is the URL that kubelet answers when it works.
 	KubeletHealth string
 	// HostNamespaces is the directory of the namespaces of a process of the node; empty:
@@ -122,7 +124,7 @@ func (k *FenceKeeper) findNode() error {
 	if os.Geteuid() != 0 {
 		return errors.New("pods are stopped and allowed by root alone: run this as root")
 	}
-	if err := errors.Join(checkNodePath("--state-dir", k.StateDir), checkKubeletCgroup(k.KubeletCgroup), checkKubeletHealth(k.KubeletHealth)); err != nil {
+	if err := errors.Join(checkNodePath("--state-dir", k.StateDir), checkNodePath("--kubelet-dir", k.KubeletDir), checkKubeletCgroup(k.KubeletCgroup), checkKubeletHealth(k.KubeletHealth)); err != nil {
 		return err
 	}
 	if k.KubeletCgroup != "" {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
 )
 
@@ -28,7 +30,11 @@ func (k FenceKeeper) Leave(ctx context.Context) error {
 	if err := k.executioner().stop(ctx, unix.SIGKILL); err != nil {
 		return err
 	}
-	if k.dir().ExecutionerRuns(ctx) == nil {
+	// One that is killed has no name any more a moment before it is gone.
+	err = wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 2*time.Second, true, func(ctx context.Context) (bool, error) {
+		return k.dir().ExecutionerRuns(ctx) != nil, nil
+	})
+	if err != nil {
 		return fmt.Errorf("an executioner is at work that no keeper has noted: end the process `mainstay fence %s` on this node, and try again", ExecutionerCommand)
 	}
 	// It may have been quicker, and what it froze could not be removed.

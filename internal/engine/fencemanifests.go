@@ -45,7 +45,7 @@ type FenceObjects struct {
 	// Leave: the nodes leave the fence; see FenceKeeper.Leave.
 	Leave bool
 	// The others are those of each node; see FenceKeeper.
-	StateDir, KubeletCgroup, KubeletHealth, HostNamespaces string
+	StateDir, KubeletCgroup, KubeletDir, KubeletHealth, HostNamespaces string
 }
 
 // Print writes, as YAML, what a Kubernetes needs to have its lost nodes fenced.
@@ -58,7 +58,7 @@ func (o FenceObjects) Print(to io.Writer) error {
 }
 
 func (o FenceObjects) objects() ([]*unstructured.Unstructured, error) {
-	if err := errors.Join(checkNodePath("--state-dir", o.StateDir), checkKubeletCgroup(o.KubeletCgroup), checkKubeletHealth(o.KubeletHealth), checkNodePath("--host-namespaces", o.HostNamespaces)); err != nil {
+	if err := errors.Join(checkNodePath("--state-dir", o.StateDir), checkNodePath("--kubelet-dir", o.KubeletDir), checkKubeletCgroup(o.KubeletCgroup), checkKubeletHealth(o.KubeletHealth), checkNodePath("--host-namespaces", o.HostNamespaces)); err != nil {
 		return nil, err
 	}
 	own, err := unstructuredObjects(slices.Concat([]runtime.Object{leasesNamespace()}, o.rights(), o.policies()))
@@ -68,7 +68,7 @@ func (o FenceObjects) objects() ([]*unstructured.Unstructured, error) {
 	install, err := installObjects("fence.yaml", map[string]any{
 		"Namespace": quoted(o.Namespace), "Image": quoted(o.Image), "Leave": o.Leave,
 		"StateDir": quoted(o.StateDir), "KubeletCgroup": quoted(o.KubeletCgroup), "KubeletHealth": quoted(o.KubeletHealth),
-		"HostNamespaces": quoted(o.HostNamespaces),
+		"HostNamespaces": quoted(o.HostNamespaces), "KubeletDir": quoted(o.KubeletDir), "KeeperVolume": keeperVolume,
 	})
 	return append(own, install...), err
 }
@@ -144,6 +144,10 @@ func (o FenceObjects) policies() []runtime.Object {
 			others(serviceaccount.MakeUsername(o.Namespace, fenceJudgeName))+failoverLabel("oldObject")+` == "`+v1alpha1.FailoverFenced+`"`,
 			"the judge may delete only pods that bear the label "+v1alpha1.FailoverLabel),
 		failoverPolicy(),
+		policy("mainstay-pets", admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			[]admissionv1.OperationType{admissionv1.Create}, nil,
+			failoverLabel("object")+` != "`+v1alpha1.FailoverFenced+`" || !has(object.spec.volumes) || object.spec.volumes.all(v, v.name != "`+keeperVolume+`")`,
+			"a pod with the label "+v1alpha1.FailoverLabel+" must not have a volume of the name "+keeperVolume+": by that a keeper is known"),
 	)
 }
 

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-var someFence = FenceObjects{Namespace: "there", StateDir: "/var/lib/fence", KubeletHealth: DefaultKubeletHealth, HostNamespaces: "/proc/1/ns"}
+var someFence = FenceObjects{Namespace: "there", StateDir: "/var/lib/fence", KubeletDir: "/var/lib/kubelet", KubeletHealth: DefaultKubeletHealth, HostNamespaces: "/proc/1/ns"}
 
 func TestFenceObjects(t *testing.T) {
 	without := []string{
@@ -24,7 +24,7 @@ func TestFenceObjects(t *testing.T) {
 		"Role kube-system/mainstay-fence-judge-leases", "RoleBinding kube-system/mainstay-fence-judge-leases",
 		"Role mainstay-node-lease/mainstay-fence-judge-leases", "RoleBinding mainstay-node-lease/mainstay-fence-judge-leases",
 	}
-	for _, policy := range []string{"mainstay-keepers", "mainstay-keepers-pods", "mainstay-keepers-nodes", "mainstay-judge", "mainstay-failover"} {
+	for _, policy := range []string{"mainstay-keepers", "mainstay-keepers-pods", "mainstay-keepers-nodes", "mainstay-judge", "mainstay-failover", "mainstay-pets"} {
 		without = append(without, "ValidatingAdmissionPolicy "+policy, "ValidatingAdmissionPolicyBinding "+policy)
 	}
 	without = append(without, "ServiceAccount there/mainstay-fence-keeper", "ServiceAccount there/mainstay-fence-judge",
@@ -88,13 +88,16 @@ func checkKeepers(t *testing.T, object map[string]any, leave bool) {
 		t.Error("a port on the node's network keeps the next keeper away")
 	}
 	for i, v := range set.Spec.Template.Spec.Volumes {
+		if v.Name == keeperVolume && v.EmptyDir != nil {
+			continue
+		}
 		if mount := container.VolumeMounts[i]; mount.Name != v.Name || mount.MountPath != v.HostPath.Path {
 			t.Errorf("%s of the node is %s in the container", v.HostPath.Path, mount.MountPath)
 		}
 	}
-	want := "fence keeper --host-namespaces /proc/1/ns --state-dir /var/lib/fence --kubelet-health " + DefaultKubeletHealth
+	want := "fence keeper --host-namespaces /proc/1/ns --state-dir /var/lib/fence --kubelet-dir /var/lib/kubelet --kubelet-health " + DefaultKubeletHealth
 	if leave {
-		want = "fence leave --stay --state-dir /var/lib/fence"
+		want = "fence leave --stay --state-dir /var/lib/fence --kubelet-dir /var/lib/kubelet"
 	}
 	if got := strings.Join(container.Args, " "); got != want {
 		t.Errorf("it runs %s", got)
@@ -104,6 +107,7 @@ func checkKeepers(t *testing.T, object map[string]any, leave bool) {
 func TestFenceObjectsRefuse(t *testing.T) {
 	for flag, change := range map[string]func(*FenceObjects){
 		"--state-dir":       func(o *FenceObjects) { o.StateDir = "fence" },
+		"--kubelet-dir":     func(o *FenceObjects) { o.KubeletDir = "" },
 		"--kubelet-cgroup":  func(o *FenceObjects) { o.KubeletCgroup = "/system.slice" },
 		"--kubelet-health":  func(o *FenceObjects) { o.KubeletHealth = "127.0.0.1:10248" },
 		"--host-namespaces": func(o *FenceObjects) { o.HostNamespaces = "" },

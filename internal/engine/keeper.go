@@ -57,17 +57,19 @@ func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) err
 // RunExecutioner stops the pets of this machine whenever their deadline is past, until
 // ctx ends.
 func RunExecutioner(ctx context.Context, dataDir string) error {
-	return runExecutioner(ctx, Paths{DataDir: dataDir}.fence(), haltable(dataDir))
+	return runExecutioner(ctx, Paths{DataDir: dataDir}.fence(), haltable(dataDir), nil)
 }
 
-func runExecutioner(ctx context.Context, dir agent.Dir, pods halt.Pods) error {
+func runExecutioner(ctx context.Context, dir agent.Dir, pods halt.Pods, spare func(uid string) bool) error {
 	memory, err := agent.OpenMemory(string(dir))
 	if err != nil {
 		return err
 	}
 	defer memory.Close()
 	return agent.Executioner{Memory: memory, Dir: dir, Stop: func(ctx context.Context) error {
-		return agent.StopPets(ctx, pods, dir.Spared())
+		spared := dir.Spared()
+		spared.Also = spare
+		return agent.StopPets(ctx, pods, spared)
 	}}.Run(ctx)
 }
 

@@ -100,6 +100,7 @@ func (n *stockNode) leaveFence(t *testing.T) {
 func (n *stockNode) fenceManifests(t *testing.T, flags ...string) string {
 	t.Helper()
 	flags = append([]string{"fence", "manifests", "--image", mainstayImage, "--state-dir", n.fenceDir(), "--kubelet-cgroup", n.kubeletCgroup(),
+		"--kubelet-dir", n.kubeletDir,
 		"--host-namespaces", fmt.Sprintf("/proc/%d/ns", os.Getpid())}, flags...) // on some machines of this project nobody may see those of the first process
 	manifests, err := exec.Command(os.Getenv("MAINSTAY_BINARY"), flags...).Output()
 	if err != nil {

@@ -110,6 +110,13 @@ func (m *fencedMachines) tryBeyond(t *testing.T) {
 		"the judge deletes what is no pet": func() error {
 			return judge.CoreV1().Pods("kube-system").Delete(t.Context(), pods.Items[0].Name, metav1.DeleteOptions{})
 		},
+		"a pet looks like a keeper": func() error {
+			pet := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "pet", Labels: map[string]string{"mainstay.dev/failover": "Fenced"}}}
+			pet.Spec.Containers = []corev1.Container{{Name: "main", Image: hosts.BusyboxImage}}
+			pet.Spec.Volumes = []corev1.Volume{{Name: "mainstay-fence-keeper", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+			_, err := m.client.CoreV1().Pods("default").Create(t.Context(), pet, metav1.CreateOptions{})
+			return err
+		},
 		"a pod becomes a pet": func() error {
 			_, err := m.client.CoreV1().Pods("kube-system").Patch(t.Context(), pods.Items[0].Name, types.MergePatchType,
 				[]byte(`{"metadata":{"labels":{"mainstay.dev/failover":"Fenced"}}}`), metav1.PatchOptions{})
@@ -220,7 +227,7 @@ func (m *fencedMachines) startKeeper(t *testing.T, h *hosts.Host) {
 		t.Fatal(err)
 	}
 	m.startFence(t, h, "keeper", "--kubeconfig", m.kubeconfig(t, "keeper-"+h.Name, token.Status.Token), "-v=2",
-		"--node-name", h.Name, "--node-ip", h.IP.String(), "--state-dir", filepath.Join(h.DataDir, "fence"))
+		"--node-name", h.Name, "--node-ip", h.IP.String(), "--state-dir", filepath.Join(h.DataDir, "fence"), "--kubelet-dir", filepath.Join(h.DataDir, "kubelet"))
 }
 
 func (m *fencedMachines) startJudge(t *testing.T, h *hosts.Host) {

@@ -19,7 +19,7 @@ type Dir string
 func (d Dir) file(name string) string { return filepath.Join(string(d), name) }
 
 // Spared is the file of the pods that are no pets.
-func (d Dir) Spared() Spared { return Spared{d.file("spared")} }
+func (d Dir) Spared() Spared { return Spared{Path: d.file("spared")} }
 
 // Armed tells whether this machine has ever had a lease: then no pet runs
 // without one, also after a reboot.

@@ -25,7 +25,12 @@ import (
 
 // Spared is a file of the UIDs of pods that are no pets. The executioner has nothing
 // else to go by: what is not there is taken for a pet.
-type Spared struct{ Path string }
+type Spared struct {
+	Path string
+	// Also tells of pods that are no pets, though the file may not know them yet; nil: there
+	// are none.
+	Also func(uid string) bool
+}
 
 func (s Spared) read() (map[string]bool, error) {
 	content, err := os.ReadFile(s.Path)
@@ -59,7 +64,7 @@ func StopPets(ctx context.Context, pods halt.Pods, spared Spared) error {
 	if err != nil {
 		return fmt.Errorf("read which pods are no pets: %w", err)
 	}
-	return pods.Stop(ctx, func(uid string) bool { return uids[uid] })
+	return pods.Stop(ctx, func(uid string) bool { return uids[uid] || spared.Also != nil && spared.Also(uid) })
 }
 
 // Pets are those that the API has bound to a node.
