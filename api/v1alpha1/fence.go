@@ -11,6 +11,12 @@ const (
 	NodeFenceHeld corev1.NodeConditionType = "mainstay.dev/FenceHeld"
 )
 
+// FencedTaint keeps pods from a Node that is fenced, with the effect NoSchedule. It evicts
+// nobody: pods that are no pets are left to Kubernetes. (Kubernetes' own taint for nodes
+// that are surely down, KEP-2268, would have those removed that wait for the node to stop
+// them, and nobody knows that they have stopped.)
+const FencedTaint = "mainstay.dev/fenced"
+
 // FenceReporter is the reporting controller of the judge's events.
 const FenceReporter = "mainstay-judge"
 

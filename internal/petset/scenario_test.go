@@ -425,7 +425,7 @@ func readNode(name string, words []string) *corev1.Node {
 
 const nodeLabel = "topology.mainstay.dev/node"
 
-var fencedTaint = corev1.Taint{Key: corev1.TaintNodeOutOfService, Value: "fenced", Effect: corev1.TaintEffectNoSchedule}
+var fencedTaint = corev1.Taint{Key: v1alpha1.FencedTaint, Effect: corev1.TaintEffectNoSchedule}
 
 // localVolume is one of a node's own.
 func localVolume(name, node string, claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolume {

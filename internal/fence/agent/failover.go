@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -62,11 +64,41 @@ func (j *Judge) take(ctx context.Context, loss *loss, taken fence.Takeaway) erro
 		}
 		failed = append(failed, unlessPast(err))
 	}
+	if len(taken.Attachments) > 0 {
+		if err := j.unmounted(ctx, loss.node, taken.Attachments); err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+	}
 	for i := range taken.Attachments {
 		attachment := &taken.Attachments[i]
 		failed = append(failed, unlessPast(j.Client.StorageV1().VolumeAttachments().Delete(ctx, attachment.Name, fence.DeleteOptions(attachment))))
 	}
 	return errors.Join(failed...)
+}
+
+// unmounted tells the attach-detach controller that a fenced node has these volumes in use no
+// more. It would wait for six minutes for the node's own word.
+func (j *Judge) unmounted(ctx context.Context, name string, volumes []fence.Attached) error {
+	nodes := j.Client.CoreV1().Nodes()
+	node, err := nodes.Get(ctx, name, meta.GetOptions{})
+	if err != nil {
+		return unlessPast(err)
+	}
+	j.released[name] = 0
+	left := slices.DeleteFunc(slices.Clone(node.Status.VolumesInUse), func(v core.UniqueVolumeName) bool {
+		return slices.ContainsFunc(volumes, func(a fence.Attached) bool { return a.InUse == v })
+	})
+	if len(left) == len(node.Status.VolumesInUse) {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": node.UID, "resourceVersion": node.ResourceVersion},
+		"status":   map[string]any{"volumesInUse": left},
+	})
+	if err == nil {
+		_, err = nodes.PatchStatus(ctx, name, patch)
+	}
+	return err
 }
 
 // onNode reads the pods of a node, and what is attached to it.

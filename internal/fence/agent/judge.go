@@ -32,12 +32,15 @@ type Judge struct {
 	seen map[string]fence.Lease
 	held map[string]string
 	// marked are the nodes of which it was made sure that they bear these marks.
-	marked  map[string]marks
-	losses  losses
-	awaited awaited
-	story   story
-	peers   map[string]string
-	work    sync.WaitGroup
+	marked map[string]marks
+	// released are the nodes from which volumes were taken, with when they were first seen
+	// to be back; 0: they are not.
+	released map[string]fence.Instant
+	losses   losses
+	awaited  awaited
+	story    story
+	peers    map[string]string
+	work     sync.WaitGroup
 }
 
 // Run judges until ctx ends.
@@ -48,6 +51,7 @@ func (j *Judge) Run(ctx context.Context) error {
 	j.leases = Leases{Client: j.Client, Terms: j.Terms}
 	j.core, j.again = fence.NewJudge(j.Terms), make(chan struct{}, 1)
 	j.held, j.marked, j.losses, j.awaited = map[string]string{}, map[string]marks{}, losses{}, awaited{}
+	j.released = map[string]fence.Instant{}
 	var end func()
 	var err error
 	if j.story, end, err = newStory(ctx, j.Client); err != nil {

@@ -98,6 +98,22 @@ func TestFailOver(t *testing.T) {
 	bind(t, client, lost.name, "late-0", pet, map[string]string{v1alpha1.FailoverAfterAnnotation: "2"})
 	bind(t, client, lost.name, "web-0", nil, nil)
 	bind(t, client, members[1].name, "db-1", pet, nil)
+	mounts := func(change func(*core.Node)) string {
+		node, err := client.CoreV1().Nodes().Get(t.Context(), lost.name, meta.GetOptions{})
+		if err == nil && change != nil {
+			change(node)
+			node, err = client.CoreV1().Nodes().UpdateStatus(t.Context(), node, meta.UpdateOptions{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(node.Status.VolumesInUse)
+	}
+	mounts(func(node *core.Node) {
+		for _, name := range []string{"db-0", "late-0", "web-0"} {
+			node.Status.VolumesInUse = append(node.Status.VolumesInUse, core.UniqueVolumeName("kubernetes.io/csi/disk.example.com^"+name))
+		}
+	})
 	there := func(name string) bool {
 		_, err := client.CoreV1().Pods("default").Get(t.Context(), name, meta.GetOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
@@ -111,7 +127,7 @@ func TestFailOver(t *testing.T) {
 	}
 	tainted := func() bool {
 		node, err := client.CoreV1().Nodes().Get(t.Context(), lost.name, meta.GetOptions{})
-		return err == nil && slices.Contains(node.Spec.Taints, outOfService)
+		return err == nil && slices.Contains(node.Spec.Taints, fencedTaint)
 	}
 	before := leases.Read(t.Context(), lost.name).Lease
 	lead(t, client, "led-by-the-lost", lost.name, v1alpha1.LeaderNode)
@@ -145,6 +161,9 @@ func TestFailOver(t *testing.T) {
 	eventually(t, "a pet that was to wait is taken, and its volume released", func() bool { return !there("late-0") && !attached("late-0") })
 	if after := time.Since(cut); after < fence.DefaultTerms().Wait-2*fence.DefaultTerms().Renew+2*time.Second {
 		t.Errorf("it was taken %v after the cut, sooner than 2 s after the node was fenced", after)
+	}
+	if inUse := mounts(nil); inUse != "[kubernetes.io/csi/disk.example.com^web-0]" {
+		t.Errorf("the node has mounted, as far as the API knows, %s", inUse)
 	}
 	if now := leases.Read(t.Context(), lost.name).Lease; now.State != fence.Fenced || now.Epoch != before.Epoch+1 {
 		t.Errorf("the lease is %+v, and was %+v", now, before)

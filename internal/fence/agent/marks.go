@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,11 +17,12 @@ import (
 	"github.com/mainstay-io/mainstay/internal/fence"
 )
 
-// outOfService is Kubernetes' own taint for a node that is surely down (KEP-2268):
-// without it the attach-detach controller waits six minutes for the node to unmount,
-// and the scheduler would go on to bind pods there.
-// It evicts nobody: pods that are no pets are left to Kubernetes.
-var outOfService = core.Taint{Key: core.TaintNodeOutOfService, Value: "fenced", Effect: core.TaintEffectNoSchedule}
+// fencedTaint: the scheduler would go on to bind pods there.
+var fencedTaint = core.Taint{Key: v1alpha1.FencedTaint, Effect: core.TaintEffectNoSchedule}
+
+// reported is how long a kubelet that is back may take to tell which volumes it has mounted.
+// The usual one looks every ten seconds (nodeStatusUpdateFrequency).
+const reported = 12 * time.Second
 
 // marks are what a Node object shows of its lease: why it is fenced, with the taint, or
 // why it is not, though it seems lost. Empty: it is not so.
@@ -44,7 +46,7 @@ func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
 			return err
 		}
 		changed = wanted.change(n.Status.Conditions, meta.Now())
-		if slices.Contains(n.Spec.Taints, outOfService) == (wanted.fenced != "") {
+		if slices.Contains(n.Spec.Taints, fencedTaint) == (wanted.fenced != "") {
 			return nil
 		}
 		if wanted.fenced == "" {
@@ -52,13 +54,13 @@ func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
 			if err != nil {
 				return err
 			}
-			if stale = len(staleMounts(n.Status.VolumesInUse, attached)) > 0; stale {
+			if stale = j.unreported(node) || len(staleMounts(n.Status.VolumesInUse, attached)) > 0; stale {
 				return nil
 			}
 		}
-		n.Spec.Taints = slices.DeleteFunc(n.Spec.Taints, func(t core.Taint) bool { return t == outOfService })
+		n.Spec.Taints = slices.DeleteFunc(n.Spec.Taints, func(t core.Taint) bool { return t == fencedTaint })
 		if wanted.fenced != "" {
-			n.Spec.Taints = append(n.Spec.Taints, outOfService)
+			n.Spec.Taints = append(n.Spec.Taints, fencedTaint)
 		}
 		_, err = nodes.Update(ctx, n, meta.UpdateOptions{})
 		return err
@@ -74,8 +76,22 @@ func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
 	}
 	if !stale {
 		j.marked[node] = wanted
+		if wanted.fenced == "" {
+			delete(j.released, node)
+		}
 	}
 	return nil
+}
+
+// unreported: volumes were taken from the node, which is back, and its kubelet may not
+// have told yet what it has mounted.
+func (j *Judge) unreported(node string) bool {
+	back, taken := j.released[node]
+	if taken && back == 0 {
+		back = now()
+		j.released[node] = back
+	}
+	return taken && now().Sub(back) < reported
 }
 
 // csiVolume begins the names that kubelet gives to what CSI drivers attach.

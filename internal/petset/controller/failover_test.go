@@ -8,6 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // addNode makes a node of the test's own.
@@ -23,7 +25,7 @@ func (c *cluster) fence(node string, fenced bool) {
 	c.Helper()
 	taints := []corev1.Taint{}
 	if fenced {
-		taints = append(taints, corev1.Taint{Key: corev1.TaintNodeOutOfService, Value: "fenced", Effect: corev1.TaintEffectNoSchedule})
+		taints = append(taints, corev1.Taint{Key: v1alpha1.FencedTaint, Effect: corev1.TaintEffectNoSchedule})
 	}
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"taints": taints}})
 	c.must(err)

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
 )
 
 // What a plan can rest on wakes the set; what kubelet writes besides does not.
@@ -56,7 +58,7 @@ func TestPodChanged(t *testing.T) {
 func TestNodeChanged(t *testing.T) {
 	up, fenced := &corev1.Node{}, &corev1.Node{}
 	up.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeUnreachable, Effect: corev1.TaintEffectNoExecute}}
-	fenced.Spec.Taints = []corev1.Taint{{Key: corev1.TaintNodeOutOfService, Value: "fenced", Effect: corev1.TaintEffectNoSchedule}}
+	fenced.Spec.Taints = []corev1.Taint{{Key: v1alpha1.FencedTaint, Effect: corev1.TaintEffectNoSchedule}}
 	for name, got := range map[string][2]urgency{
 		"nothing":    {nodeChanged(fenced, fenced), never},
 		"tainted":    {nodeChanged(&corev1.Node{}, up), never},
