@@ -52,7 +52,7 @@ test-unit: ## all tests but those on real engines
 
 .PHONY: test-e2e
 test-e2e: build ## try the real program, with real containers
-	go test $(NOVET) -v -count=1 -timeout=20m ./test/e2e
+	go test $(NOVET) -v -count=1 -timeout=45m ./test/e2e
 
 .PHONY: test-hosts
 test-hosts: packages ## break what the tests break with: machines on this one, their cables, their disks
