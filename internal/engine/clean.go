@@ -69,12 +69,17 @@ func removeData(dataDir, word string, keep ...string) error {
 	if len(keep) == 0 {
 		return os.RemoveAll(dataDir)
 	}
-	entries, err := os.ReadDir(dataDir)
+	return removeContent(dataDir, keep...)
+}
+
+// removeContent removes what is in a directory, but for what is kept.
+func removeContent(directory string, keep ...string) error {
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		path := filepath.Join(dataDir, entry.Name())
+		path := filepath.Join(directory, entry.Name())
 		if slices.Contains(keep, path) {
 			continue
 		}

@@ -92,6 +92,20 @@ func (d daemon) asTold(pid int) bool {
 	return err == nil && string(arguments) == strings.Join(d.arguments, "\x00")+"\x00"
 }
 
+// current tells whether a process is of this version, and was told the same.
+func (d daemon) current(pid int) bool {
+	return sameFile(d.program, fmt.Sprintf("/proc/%d/exe", pid)) && d.asTold(pid)
+}
+
+func sameFile(one, other string) bool {
+	first, err := os.Stat(one)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(other)
+	return err == nil && os.SameFile(first, second)
+}
+
 // waitExit returns nil when the process has ended, or an error when ctx has.
 func (d daemon) waitExit(ctx context.Context, look time.Duration) error {
 	return wait.PollUntilContextCancel(ctx, look, false, func(context.Context) (bool, error) {

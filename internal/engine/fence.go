@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -131,20 +129,6 @@ func ensureExecutioner(ctx context.Context, process daemon, dir agent.Dir) error
 	return wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 2*time.Second, true, func(ctx context.Context) (bool, error) {
 		return dir.ExecutionerRuns(ctx) == nil, nil
 	})
-}
-
-// current tells whether a process is of this version, and was told the same.
-func (d daemon) current(pid int) bool {
-	return sameFile(d.program, fmt.Sprintf("/proc/%d/exe", pid)) && d.asTold(pid)
-}
-
-func sameFile(one, other string) bool {
-	first, err := os.Stat(one)
-	if err != nil {
-		return false
-	}
-	second, err := os.Stat(other)
-	return err == nil && os.SameFile(first, second)
 }
 
 // waitForLease gives a node that may run no pet without its lease a moment to get it,

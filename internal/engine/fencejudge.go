@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -50,10 +49,8 @@ func (j FenceJudge) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	terms := fence.DefaultTerms()
 	judge := agent.Judge{
-		Terms: terms, Client: client, Leads: elector.IsLeader,
-		Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(authority.JudgeTLS(), terms)}},
+		Terms: fence.DefaultTerms(), Client: client, Leads: elector.IsLeader, Asker: impatientAsker(authority.JudgeTLS()),
 	}
 	parts := newGroup(ctx)
 	parts.run("judge", judge.Run)

@@ -103,7 +103,7 @@ func (k FenceKeeper) keep(ctx context.Context, client kubernetes.Interface, memb
 		Terms: terms, Name: k.NodeName, Machine: machine, Address: k.NodeIP, Dir: k.dir(),
 		Leases: agent.Leases{Client: client, Terms: terms},
 		Pets:   agent.Pets{Client: client, Node: k.NodeName, Halt: k.pods(), Spared: k.dir().Spared()},
-		Server: server, Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(asker, terms)}},
+		Server: server, Asker: impatientAsker(asker),
 		Alive:       k.kubeletWorks,
 		Executioner: func(ctx context.Context) error { return ensureExecutioner(ctx, k.executioner(), k.dir()) },
 	}
@@ -230,5 +230,5 @@ func impatientAccess(kubeconfig, program string) (kubernetes.Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	return impatient(access, fence.DefaultTerms())
+	return impatient(access)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,14 +41,8 @@ func (k FenceKeeper) Leave(ctx context.Context) error {
 		return err
 	}
 	// The directory itself may be a mount.
-	entries, err := os.ReadDir(k.StateDir)
-	if err != nil {
+	if err := removeContent(k.StateDir); err != nil {
 		return err
-	}
-	for _, entry := range entries {
-		if err := os.RemoveAll(filepath.Join(k.StateDir, entry.Name())); err != nil {
-			return err
-		}
 	}
 	klog.FromContext(ctx).Info("This node has left the fence")
 	return nil

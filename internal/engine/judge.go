@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net/http"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,10 +26,6 @@ func runJudge(ctx context.Context, paths Paths, leads func() bool) error {
 	if err != nil {
 		return err
 	}
-	own, err := readCertificate(paths, "judge")
-	if err != nil {
-		return err
-	}
 	watching, err := clientOf(paths, "machines")
 	if err != nil {
 		return err
@@ -41,9 +35,7 @@ func runJudge(ctx context.Context, paths Paths, leads func() bool) error {
 	}
 	judge := agent.Judge{
 		Terms: fence.DefaultTerms(), Client: client, Leads: leads,
-		Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(&tls.Config{
-			MinVersion: tls.VersionTLS13, RootCAs: authorities, Certificates: []tls.Certificate{*own},
-		}, fence.DefaultTerms())}},
+		Asker: impatientAsker(agent.ClientTLS(authorities, certificateOf(paths, "judge"))),
 	}
 	return judge.Run(ctx)
 }

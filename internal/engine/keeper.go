@@ -26,11 +26,11 @@ const keepersGroup = "mainstay:keepers"
 // RunKeeper keeps the lease of this machine's node until ctx ends.
 func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) error {
 	paths, terms := Paths{DataDir: dataDir}, fence.DefaultTerms()
-	keeper, err := impatientClient(paths, "keeper", terms)
+	keeper, err := impatientClient(paths, "keeper")
 	if err != nil {
 		return err
 	}
-	node, err := impatientClient(paths, "kubelet", terms)
+	node, err := impatientClient(paths, "kubelet")
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) err
 	if err != nil {
 		return err
 	}
-	server, client, err := memberTLS(paths)
+	authorities, err := certutil.NewPool(paths.pkiFile("ca.crt"))
 	if err != nil {
 		return err
 	}
@@ -46,8 +46,10 @@ func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) err
 		Terms: terms, Name: nodeName, Machine: machine, Address: nodeIP, Dir: paths.fence(),
 		Leases: agent.Leases{Client: keeper, Terms: terms},
 		Pets:   agent.Pets{Client: node, Node: nodeName, Halt: haltable(dataDir), Spared: paths.fence().Spared()},
-		Server: server, Asker: agent.Asker{Client: &http.Client{Transport: impatientTransport(client, terms)}},
-		Alive: func(ctx context.Context) bool { return engineLives(ctx, paths) },
+		// The members speak with each other by the certificates that their kubelets have.
+		Server: agent.ServerTLS(authorities, certificateOf(paths, "kubelet-server")),
+		Asker:  impatientAsker(agent.ClientTLS(authorities, certificateOf(paths, "kubelet"))),
+		Alive:  func(ctx context.Context) bool { return engineLives(ctx, paths) },
 		Executioner: func(ctx context.Context) error {
 			return ensureExecutioner(ctx, executionerProcess(paths), paths.fence())
 		},
@@ -84,51 +86,40 @@ func engineLives(ctx context.Context, paths Paths) bool {
 
 // impatientClient is one whose connections end when the network is lost, so that a
 // new one is tried as soon as it is back, and that turns to another server at once.
-func impatientClient(paths Paths, who string, terms fence.Terms) (kubernetes.Interface, error) {
+func impatientClient(paths Paths, who string) (kubernetes.Interface, error) {
 	access, err := accessOf(paths, who)
 	if err != nil {
 		return nil, err
 	}
+	terms := fence.DefaultTerms()
 	newRestless(reach{paths: paths, connect: terms.Renew, silence: 2 * terms.Renew}).use(access)
 	return kubernetes.NewForConfig(access)
 }
 
 // impatient is the same for one server.
-func impatient(access *rest.Config, terms fence.Terms) (kubernetes.Interface, error) {
+func impatient(access *rest.Config) (kubernetes.Interface, error) {
+	terms := fence.DefaultTerms()
 	access.Dial = dialer(terms.Renew, 2*terms.Renew).DialContext
 	return kubernetes.NewForConfig(access)
 }
 
-func impatientTransport(config *tls.Config, terms fence.Terms) *http.Transport {
-	return &http.Transport{TLSClientConfig: config, DialContext: dialer(terms.Renew, 2*terms.Renew).DialContext, IdleConnTimeout: time.Minute}
+// impatientAsker asks members by connections that end as soon.
+func impatientAsker(config *tls.Config) agent.Asker {
+	terms := fence.DefaultTerms()
+	return agent.Asker{Client: &http.Client{Transport: &http.Transport{
+		TLSClientConfig: config, DialContext: dialer(terms.Renew, 2*terms.Renew).DialContext, IdleConnTimeout: time.Minute,
+	}}}
 }
 
-// memberTLS is how the members of the fence speak with each other: by the
-// certificates that their kubelets have. Those are read again for each connection,
-// since they are renewed.
-func memberTLS(paths Paths) (server, client *tls.Config, err error) {
-	authorities, err := certutil.NewPool(paths.pkiFile("ca.crt"))
-	if err != nil {
-		return nil, nil, err
+// certificateOf reads a part's certificate: of a server, or of a machine that has joined.
+func certificateOf(paths Paths, name string) func() (*tls.Certificate, error) {
+	return func() (*tls.Certificate, error) {
+		cert, key := paths.pkiFile(name+".crt"), paths.pkiFile(name+".key")
+		joined := paths.pkiFile(name + "-current.pem")
+		if _, err := os.Stat(joined); err == nil {
+			cert, key = joined, joined
+		}
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		return &pair, err
 	}
-	server = &tls.Config{
-		MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authorities,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return readCertificate(paths, "kubelet-server") },
-	}
-	client = &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: authorities,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return readCertificate(paths, "kubelet") },
-	}
-	return server, client, nil
-}
-
-// readCertificate reads a part's certificate: of a server, or of a machine that has joined.
-func readCertificate(paths Paths, name string) (*tls.Certificate, error) {
-	cert, key := paths.pkiFile(name+".crt"), paths.pkiFile(name+".key")
-	joined := paths.pkiFile(name + "-current.pem")
-	if _, err := os.Stat(joined); err == nil {
-		cert, key = joined, joined
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	return &pair, err
 }

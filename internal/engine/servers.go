@@ -20,8 +20,14 @@ func serversOf(config Config, nodes []*corev1.Node) []string {
 	others := slices.DeleteFunc(slices.Clone(nodes), func(n *corev1.Node) bool {
 		return !IsServer(n) || n.Name == config.NodeName || internalIP(n) == ""
 	})
+	rank := func(n *corev1.Node) int {
+		if nodeReady(n) {
+			return 0
+		}
+		return 1
+	}
 	slices.SortFunc(others, func(a, b *corev1.Node) int {
-		return cmp.Or(-compareBool(nodeReady(a), nodeReady(b)), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Name, b.Name))
 	})
 	for _, node := range others {
 		servers = append(servers, net.JoinHostPort(internalIP(node), strconv.Itoa(APIPort)))
@@ -30,16 +36,6 @@ func serversOf(config Config, nodes []*corev1.Node) []string {
 		servers = append(servers, said)
 	}
 	return servers
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 // saidServer is the server's address that was said when the machine joined.

@@ -67,9 +67,8 @@ func (f Failover) mark(pod *corev1.Pod) {
 	}
 }
 
-// staysOnLostNode keeps Kubernetes from evicting the pod after some minutes: what it evicts
-// from a node that is out of service it takes for gone as well, and the pet would start
-// elsewhere. A template that says how long the pod stays is left as it is.
+// staysOnLostNode keeps Kubernetes from evicting the pod after some minutes: it would be
+// deleted then as soon as its node is back, and it is to stay. A template that says how long the pod stays is left as it is.
 func staysOnLostNode(pod *corev1.Pod) {
 	for _, t := range pod.Spec.Tolerations {
 		if t.Key == corev1.TaintNodeUnreachable {

@@ -109,9 +109,15 @@ func (j *Judge) onNode(ctx context.Context, node, version string) ([]core.Pod, [
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the pods of node %s: %w", node, err)
 	}
+	attached, err := j.attachedTo(ctx, node, version)
+	return pods.Items, attached, err
+}
+
+// attachedTo reads what is attached to a node.
+func (j *Judge) attachedTo(ctx context.Context, node, version string) ([]fence.Attached, error) {
 	attachments, err := j.Client.StorageV1().VolumeAttachments().List(ctx, meta.ListOptions{ResourceVersion: version})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read what is attached to node %s: %w", node, err)
+		return nil, fmt.Errorf("read what is attached to node %s: %w", node, err)
 	}
 	var there []fence.Attached
 	for _, a := range attachments.Items {
@@ -120,7 +126,7 @@ func (j *Judge) onNode(ctx context.Context, node, version string) ([]core.Pod, [
 		}
 		volume, err := j.Client.CoreV1().PersistentVolumes().Get(ctx, *a.Spec.Source.PersistentVolumeName, meta.GetOptions{ResourceVersion: version})
 		if err != nil && !apierrors.IsNotFound(err) {
-			return nil, nil, fmt.Errorf("read whose volume is attached to node %s: %w", node, err)
+			return nil, fmt.Errorf("read whose volume is attached to node %s: %w", node, err)
 		}
 		of := fence.Attached{VolumeAttachment: a}
 		if err == nil {
@@ -131,7 +137,7 @@ func (j *Judge) onNode(ctx context.Context, node, version string) ([]core.Pod, [
 		}
 		there = append(there, of)
 	}
-	return pods.Items, there, nil
+	return there, nil
 }
 
 // unlessPast forgets that an object is gone, or another by now: the next read tells.

@@ -50,11 +50,14 @@ func (j *Judge) mark(ctx context.Context, node string, wanted marks) error {
 			return nil
 		}
 		if wanted.fenced == "" {
-			_, attached, err := j.onNode(ctx, node, "0")
+			if stale = j.unreported(node); stale {
+				return nil
+			}
+			attached, err := j.attachedTo(ctx, node, "0")
 			if err != nil {
 				return err
 			}
-			if stale = j.unreported(node) || len(staleMounts(n.Status.VolumesInUse, attached)) > 0; stale {
+			if stale = len(staleMounts(n.Status.VolumesInUse, attached)) > 0; stale {
 				return nil
 			}
 		}

@@ -27,7 +27,7 @@ type Node struct {
 	// Leases acts as the keeper, Pets as the node.
 	Leases Leases
 	Pets   Pets
-	// Server and Client are for the words between members.
+	// Server and Asker are for the words between members.
 	Server *tls.Config
 	Asker  Asker
 	// Alive tells whether kubelet, or what it is part of, works.
@@ -115,7 +115,7 @@ func (n Node) tryToEnter(ctx context.Context, memory *Memory) error {
 	for _, lease := range leases {
 		names = append(names, lease.Node)
 	}
-	if _, err := n.Pets.Spared.read(); err != nil || !n.Pets.Spared.written() {
+	if spared, err := n.Pets.Spared.read(); err != nil || spared == nil {
 		return errors.Join(errors.New("it is not known yet which pods are no pets"), err)
 	}
 	lease := fence.Lease{Node: n.Name, Record: fence.Record{State: fence.Open, Epoch: 1, Machine: n.Machine, Members: fence.MembersOf(names)}}

@@ -32,6 +32,7 @@ type Spared struct {
 	Also func(uid string) bool
 }
 
+// read returns nil where nobody has told yet.
 func (s Spared) read() (map[string]bool, error) {
 	content, err := os.ReadFile(s.Path)
 	if os.IsNotExist(err) {
@@ -42,12 +43,6 @@ func (s Spared) read() (map[string]bool, error) {
 		spared[uid] = true
 	}
 	return spared, err
-}
-
-// written: it has been told at least once which pods are no pets.
-func (s Spared) written() bool {
-	_, err := os.Stat(s.Path)
-	return err == nil
 }
 
 func (s Spared) write(uids []string) error {

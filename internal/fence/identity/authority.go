@@ -17,7 +17,6 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	certutil "k8s.io/client-go/util/cert"
-	"k8s.io/client-go/util/keyutil"
 	signing "k8s.io/kubernetes/pkg/controller/certificates/authority"
 
 	"github.com/mainstay-io/mainstay/internal/fence/agent"
@@ -57,11 +56,7 @@ func Load(ctx context.Context, client kubernetes.Interface, namespace, name stri
 }
 
 func newAuthority() (map[string][]byte, error) {
-	key, err := keyutil.MakeEllipticPrivateKeyPEM()
-	if err != nil {
-		return nil, err
-	}
-	signer, err := signerOf(key)
+	key, signer, err := newKey()
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +94,7 @@ func (a *Authority) JudgeTLS() *tls.Config {
 	members := x509.NewCertPool()
 	members.AddCert(a.ca.Certificate)
 	own := judgeCertificate{authority: a}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: members,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own.get(time.Now()) },
-	}
+	return agent.ClientTLS(members, func() (*tls.Certificate, error) { return own.get(time.Now()) })
 }
 
 // judgeCertificate is made when it is needed, and again when half of its time is over.
@@ -118,11 +110,7 @@ func (c *judgeCertificate) get(now time.Time) (*tls.Certificate, error) {
 	if c.current != nil && now.Add(lifetime/2).Before(c.current.Leaf.NotAfter) {
 		return c.current, nil
 	}
-	key, err := keyutil.MakeEllipticPrivateKeyPEM()
-	if err != nil {
-		return nil, err
-	}
-	signer, err := signerOf(key)
+	key, signer, err := newKey()
 	if err != nil {
 		return nil, err
 	}

@@ -61,15 +61,7 @@ func (m *Member) TLS() (server, client *tls.Config, err error) {
 		}
 		authorities.AddCert(authority)
 	}
-	server = &tls.Config{
-		MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authorities,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return m.current() },
-	}
-	client = &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: authorities,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return m.current() },
-	}
-	return server, client, nil
+	return agent.ServerTLS(authorities, m.current), agent.ClientTLS(authorities, m.current), nil
 }
 
 func (m *Member) current() (*tls.Certificate, error) {

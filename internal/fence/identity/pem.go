@@ -9,6 +9,15 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
+// newKey makes a private key, as it is kept and as it signs.
+func newKey() (keyPEM []byte, signer crypto.Signer, err error) {
+	if keyPEM, err = keyutil.MakeEllipticPrivateKeyPEM(); err != nil {
+		return nil, nil, err
+	}
+	signer, err = signerOf(keyPEM)
+	return keyPEM, signer, err
+}
+
 func signerOf(keyPEM []byte) (crypto.Signer, error) {
 	key, err := keyutil.ParsePrivateKeyPEM(keyPEM)
 	if err != nil {
