@@ -75,9 +75,6 @@ func (o FenceObjects) objects() ([]*unstructured.Unstructured, error) {
 
 // rights are those that reach beyond the namespace.
 func (o FenceObjects) rights() []runtime.Object {
-	rule := func(group, resource string, verbs ...string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
-	}
 	keeper := roleOf(fenceKeeperName, []rbacv1.PolicyRule{
 		rule("", "nodes", "list"),
 		rule("", "nodes/status", "patch"),
@@ -103,24 +100,7 @@ func (o FenceObjects) rights() []runtime.Object {
 		// The judge's role in its own namespace is another.
 		judge = append(judge, roleWithin(namespace, fenceJudgeName+"-leases", within[namespace])...)
 	}
-	for _, object := range keeper {
-		toAccount(object, o.Namespace, fenceKeeperName)
-	}
-	for _, object := range judge {
-		toAccount(object, o.Namespace, fenceJudgeName)
-	}
-	return append(keeper, judge...)
-}
-
-// toAccount makes the subject of a binding a service account.
-func toAccount(object runtime.Object, namespace, account string) {
-	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: account}}
-	switch binding := object.(type) {
-	case *rbacv1.ClusterRoleBinding:
-		binding.Subjects = subjects
-	case *rbacv1.RoleBinding:
-		binding.Subjects = subjects
-	}
+	return append(bindTo(accountOf(o.Namespace, fenceKeeperName), keeper), bindTo(accountOf(o.Namespace, fenceJudgeName), judge)...)
 }
 
 // policies hold each keeper to its own node, by what its token says of that, and the

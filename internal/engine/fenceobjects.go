@@ -21,14 +21,9 @@ func fenceObjects() []runtime.Object {
 		objects = append(objects, roleWithin(namespace, agent.JudgeUser, rules)...)
 	}
 	keepers := append(
-		roleOf(keepersGroup, []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"list"}}}),
-		roleWithin(agent.Namespace, keepersGroup, []rbacv1.PolicyRule{{
-			APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"get", "list", "create", "update"},
-		}})...)
-	for _, object := range keepers {
-		toGroup(object)
-	}
-	objects = append(objects, keepers...)
+		roleOf(keepersGroup, []rbacv1.PolicyRule{rule("", "nodes", "list")}),
+		roleWithin(agent.Namespace, keepersGroup, []rbacv1.PolicyRule{rule("coordination.k8s.io", "leases", "get", "list", "create", "update")})...)
+	objects = append(objects, bindTo(rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: keepersGroup}, keepers)...)
 	objects = append(objects, leasesPolicy(
 		`!("`+keepersGroup+`" in request.userInfo.groups) || request.userInfo.username == "`+keeperUser("")+`" + object.metadata.name`)...)
 	return append(objects, failoverPolicy()...)
@@ -56,17 +51,6 @@ func failoverPolicy() []runtime.Object {
 // failoverLabel is the label's value (CEL), empty without the label.
 func failoverLabel(of string) string {
 	return `(has(` + of + `.metadata.labels) && "` + v1alpha1.FailoverLabel + `" in ` + of + `.metadata.labels ? ` + of + `.metadata.labels["` + v1alpha1.FailoverLabel + `"] : "")`
-}
-
-// toGroup makes the subject of a binding a group, whose name the role bears.
-func toGroup(object runtime.Object) {
-	group := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: keepersGroup}}
-	switch binding := object.(type) {
-	case *rbacv1.ClusterRoleBinding:
-		binding.Subjects = group
-	case *rbacv1.RoleBinding:
-		binding.Subjects = group
-	}
 }
 
 // policy refuses what the expression (CEL) is false for.

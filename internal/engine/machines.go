@@ -49,9 +49,6 @@ func runMachines(ctx context.Context, paths Paths) error {
 
 // machinesObjects are the rights of runMachines.
 func machinesObjects() []runtime.Object {
-	rule := func(group, resource string, verbs ...string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
-	}
 	approve := rule(certificatesv1.GroupName, "signers", "approve")
 	approve.ResourceNames = []string{certificatesv1.KubeletServingSignerName, certificatesv1.KubeAPIServerClientSignerName}
 	return slices.Concat(roleOf(machinesUser, []rbacv1.PolicyRule{

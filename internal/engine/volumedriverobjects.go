@@ -77,10 +77,8 @@ func (o VolumeDriverObjects) objects() ([]*unstructured.Unstructured, error) {
 
 // roleOf gives an account of the namespace these rights in the whole cluster.
 func (o VolumeDriverObjects) roleOf(role, account string, rules []rbac.PolicyRule) []runtime.Object {
-	objects := roleOf(role, rules)
-	binding := objects[1].(*rbac.ClusterRoleBinding)
-	binding.Name = account
-	binding.Subjects = []rbac.Subject{{Kind: rbac.ServiceAccountKind, Namespace: o.Namespace, Name: account}}
+	objects := bindTo(accountOf(o.Namespace, account), roleOf(role, rules))
+	objects[1].(*rbac.ClusterRoleBinding).Name = account
 	return objects
 }
 

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/component-base/metrics/legacyregistry"
 
@@ -33,42 +31,4 @@ const volumeRole = "mainstay:volume"
 // volumeObjects are what the driver needs in the cluster.
 func volumeObjects() []runtime.Object {
 	return append(roleOf(volumeRole, driver.Rules()), driver.CSIDriver())
-}
-
-// roleOf gives the user of that name these rights in the whole cluster.
-func roleOf(name string, rules []rbacv1.PolicyRule) []runtime.Object {
-	return roleFor(name, name, rules)
-}
-
-// roleWithin gives the user of that name these rights in one namespace.
-func roleWithin(namespace, name string, rules []rbacv1.PolicyRule) []runtime.Object {
-	object := metav1.ObjectMeta{Namespace: namespace, Name: name}
-	return []runtime.Object{
-		&rbacv1.Role{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "Role"},
-			ObjectMeta: object, Rules: rules,
-		},
-		&rbacv1.RoleBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
-			ObjectMeta: object,
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
-		},
-	}
-}
-
-// roleFor gives the user these rights by a role of that name.
-func roleFor(user, name string, rules []rbacv1.PolicyRule) []runtime.Object {
-	return []runtime.Object{
-		&rbacv1.ClusterRole{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole"},
-			ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules,
-		},
-		&rbacv1.ClusterRoleBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},
-			ObjectMeta: metav1.ObjectMeta{Name: name},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
-		},
-	}
 }
