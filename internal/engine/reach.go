@@ -164,9 +164,22 @@ func (r *restless) dial(ctx context.Context, _, address string) (net.Conn, error
 	return r.to.connectToOne(ctx, slices.Concat(servers[first:], servers[:first]))
 }
 
+// DialContext connects, anew if somebody turned meanwhile: that closed the connections
+// that there were, and this one was none yet.
+func (r *restless) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	for {
+		turn := r.turns.Load()
+		connection, err := r.connections.DialContext(ctx, network, address)
+		if err != nil || r.turns.Load() == turn {
+			return connection, err
+		}
+		connection.Close()
+	}
+}
+
 // use makes a client restless.
 func (r *restless) use(access *rest.Config) {
-	access.Dial = r.connections.DialContext
+	access.Dial = r.DialContext
 	access.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(request *http.Request) (*http.Response, error) {
 			turn := r.turns.Load()
