@@ -109,7 +109,7 @@ func together(all []*hosts.Host, do func(*hosts.Host)) {
 	each.Wait()
 }
 
-// startPet starts the pet, its client, and whoever watches it.
+// startPet starts the pet and its client.
 func (c *cluster) startPet(t *testing.T) {
 	t.Helper()
 	image := petImageFile(t)
@@ -122,7 +122,6 @@ func (c *cluster) startPet(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.server.Apply(t, strings.Replace(petManifest, "BEATS", filepath.Dir(c.beats), 1))
-	c.story = watch(t, c.api)
 	c.pet(t, petPod)
 	c.client = startClient(t, c.server)
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	core "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/internal/fence"
 	"github.com/mainstay-io/mainstay/test/hosts"
@@ -26,6 +29,9 @@ type outcome struct {
 	woke time.Duration
 }
 
+// promised is how long a pet may be away.
+const promised = 10 * time.Second
+
 // settled is how long after the pet is back its lost node returns at the latest: later
 // is no different.
 const settled = time.Second
@@ -38,7 +44,7 @@ func (c *cluster) lose(t *testing.T, pet string, l loss, most time.Duration) out
 		c.waitMember(t, h)
 	}
 	pod, h := c.pet(t, pet)
-	c.story.begin()
+	c.watch(t)
 	lost := now()
 	l.strike(t, c, h)
 	c.waitElsewhere(t, pod, lost+most)
@@ -95,6 +101,22 @@ func (c *cluster) checkPet(t *testing.T, o *outcome) {
 		o.woke = max(o.woke, to-back)
 	}
 	c.client.check(t)
+	if o.took[ready] > promised {
+		t.Logf("the pet was away for %s; what was told of it:\n%s", round(o.took[ready]), c.told(t))
+	}
+}
+
+// told gives the events of the pet's namespace, the latest last.
+func (c *cluster) told(t *testing.T) string {
+	t.Helper()
+	events, err := c.api.CoreV1().Events(core.NamespaceDefault).List(t.Context(), meta.ListOptions{})
+	must(t, err)
+	slices.SortFunc(events.Items, func(a, b core.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
+	var text strings.Builder
+	for _, e := range events.Items[max(0, len(events.Items)-30):] {
+		fmt.Fprintf(&text, "%s %s %s %s (%s)\n", e.LastTimestamp.Format(time.TimeOnly), e.InvolvedObject.Name, e.Reason, e.Message, e.Source.Host)
+	}
+	return text.String()
 }
 
 func (o outcome) String() string {

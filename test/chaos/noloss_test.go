@@ -59,7 +59,7 @@ func (c *cluster) tryDisturbances(t *testing.T) {
 			before, h := c.pet(t, petPod)
 			c.waitMember(t, h)
 			must(t, os.Truncate(c.beats, 0)) // the pet appends
-			c.story.begin()
+			c.watch(t)
 			d.do(t, c, h)
 			for _, h := range c.Hosts {
 				c.waitMember(t, h)

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -11,7 +12,6 @@ import (
 	core "k8s.io/api/core/v1"
 	storage "k8s.io/api/storage/v1"
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/mainstay-io/mainstay/internal/fence"
@@ -29,29 +29,35 @@ func now() time.Duration {
 
 // story is what was seen so far.
 type story struct {
+	stop   func()
 	mu     sync.Mutex
 	events []event
 }
 
-// watch tells the story of all pets until the test ends.
-func watch(t *testing.T, client kubernetes.Interface) *story {
+// watch begins the story of all pets anew. It does so with watches of its own: those of
+// before may be waiting until they ask a server again that was away.
+func (c *cluster) watch(t *testing.T) {
 	t.Helper()
-	s := &story{}
-	all := informers.NewSharedInformerFactory(client, 0)
+	if c.story != nil {
+		c.story.stop()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s, all := &story{}, informers.NewSharedInformerFactory(c.api, 0)
+	c.story, s.stop = s, func() { cancel(); all.Shutdown() }
+	t.Cleanup(s.stop)
 	for _, informer := range []cache.SharedIndexInformer{
 		all.Coordination().V1().Leases().Informer(), all.Core().V1().Pods().Informer(), all.Storage().V1().VolumeAttachments().Informer(),
 	} {
 		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc: s.see, UpdateFunc: func(_, now any) { s.see(now) }, DeleteFunc: s.seeGone,
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 	}
-	all.Start(t.Context().Done())
-	all.WaitForCacheSync(t.Context().Done())
-	t.Cleanup(all.Shutdown)
-	return s
+	all.Start(ctx.Done())
+	all.WaitForCacheSync(ctx.Done())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = nil // what was before
 }
 
 func (s *story) see(object any) {
@@ -104,13 +110,6 @@ func (s *story) add(e event) {
 		e.at = now()
 		s.events = append(s.events, e)
 	}
-}
-
-// begin forgets what was before.
-func (s *story) begin() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events = nil
 }
 
 func (s *story) soFar() []event {

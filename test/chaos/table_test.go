@@ -9,8 +9,21 @@ import (
 	"time"
 )
 
+// outcomes are those of one kind of loss.
+type outcomes []outcome
+
+// ready tells how long each failover took.
+func (all outcomes) ready() (took []time.Duration) {
+	for _, o := range all {
+		if len(o.took) > 0 {
+			took = append(took, o.took[ready])
+		}
+	}
+	return took
+}
+
 // results are the outcomes of each kind of loss.
-type results map[string][]outcome
+type results map[string]outcomes
 
 // table shows how long it took until the pet was Ready elsewhere, in seconds, and what
 // the time went for, in the median.
@@ -23,27 +36,27 @@ func (r results) table(kinds []loss) string {
 	}
 	fmt.Fprintln(table, "\tanswered\t")
 	for _, kind := range kinds {
-		var whole, answered []time.Duration
-		parts := map[step][]time.Duration{}
-		early := 0
-		for _, o := range r[kind.name] {
-			if len(o.took) == 0 {
-				early++
-				continue
-			}
-			whole, answered = append(whole, o.took[ready]), append(answered, o.answered)
-			for s, at := range o.took {
-				parts[s] = append(parts[s], at)
-			}
-		}
-		if len(whole)+early == 0 {
+		all := r[kind.name]
+		whole := all.ready()
+		if len(all) == 0 {
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d", kind.name, len(whole), early)
+		fmt.Fprintf(table, "%s\t%d\t%d", kind.name, len(whole), len(all)-len(whole))
 		for _, share := range []float64{0, 0.5, 0.9, 0.99, 1} {
 			fmt.Fprintf(table, "\t%s", seconds(whole, share))
 		}
 		fmt.Fprint(table, "\t|")
+		var answered []time.Duration
+		parts := map[step][]time.Duration{}
+		for _, o := range all {
+			if len(o.took) == 0 {
+				continue
+			}
+			answered = append(answered, o.answered)
+			for s, at := range o.took {
+				parts[s] = append(parts[s], at)
+			}
+		}
 		for _, s := range steps {
 			fmt.Fprintf(table, "\t%s", seconds(parts[s], 0.5))
 		}
