@@ -39,6 +39,14 @@ func freeDisk() *cobra.Command {
 	return on("free-disk", "Give back what fill-disk took", "the disk of %s has space again", (*network.Host).FreeDisk)
 }
 
+func hangDisk() *cobra.Command {
+	return on("hang-disk", "Let a host's disk hang: who writes to it waits", "the disk of %s hangs", (*network.Host).HangDisk)
+}
+
+func mendDisk() *cobra.Command {
+	return on("mend-disk", "End what hang-disk began", "the disk of %s works", (*network.Host).MendDisk)
+}
+
 func isolate() *cobra.Command {
 	return on("isolate", "Pull the cable of a host: cut it from everybody", "%s is cut off from everybody",
 		func(h *network.Host) error { return h.Network().Isolate(h) })

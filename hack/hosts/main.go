@@ -32,7 +32,7 @@ func main() {
 	}
 	command.AddCommand(
 		makeCommand(), listCommand(), enterCommand(), removeCommand(),
-		powerOff(), powerOn(), pause(), resume(), cut(), mend(), isolate(), slow(), wire(), speed(), clock(), fillDisk(), freeDisk(),
+		powerOff(), powerOn(), pause(), resume(), cut(), mend(), isolate(), slow(), wire(), speed(), clock(), fillDisk(), freeDisk(), hangDisk(), mendDisk(),
 	)
 	command.PersistentFlags().StringVar(&name, "network", defaultName, "name of the hosts, for a second network beside the first")
 	command.CompletionOptions.DisableDefaultCmd = true

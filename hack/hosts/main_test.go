@@ -48,6 +48,8 @@ func TestHands(t *testing.T) {
 		{"resume hands-2", "hands-2 goes on", false},
 		{"speed hands-1", "a good cable", false},
 		{"free-disk hands-1", "space again", false},
+		{"hang-disk hands-1", "the disk of hands-1 hangs", false},
+		{"mend-disk hands-1", "the disk of hands-1 works", false},
 		{"power-off hands-1", "hands-1 has no power", false},
 		{"enter hands-1", "power-on hands-1 --network hands", true},
 		{"list", "off", false},

@@ -62,6 +62,7 @@ func explain(n *network.Network) {
 		{"delay its packets", "slow --delay 50ms " + first, "speed " + first},
 		{"step the clock of what runs there", "clock " + first + " 1h", "clock " + first + " 0s"},
 		{"fill its disk", "fill-disk " + first, "free-disk " + first},
+		{"let its disk hang", "hang-disk " + first, "mend-disk " + first},
 		{"see how they are", "list", ""},
 		{"remove all of it, disks included", "remove", ""},
 	} {

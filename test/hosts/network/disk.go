@@ -74,13 +74,53 @@ func (h *Host) loseUnwritten() error {
 	if failed != 0 {
 		return failed
 	}
+	return h.MendDisk() // those who wait go on, and learn that the disk is gone
+}
+
+// HangDisk has the host's disk hang: whoever writes to it waits in the kernel.
+func (h *Host) HangDisk() error {
+	if err := h.needsDisk(); err != nil {
+		return err
+	}
+	return h.control(freezeFileSystem)
+}
+
+// MendDisk ends what HangDisk began.
+func (h *Host) MendDisk() error {
+	if err := h.control(thawFileSystem); err != nil && !errors.Is(err, unix.EINVAL) { // it does not hang
+		return err
+	}
+	return nil
+}
+
+// Of the kernel's include/uapi/linux/fs.h.
+const (
+	freezeFileSystem = 0xc0045877 // FIFREEZE
+	thawFileSystem   = 0xc0045878 // FITHAW
+)
+
+// control asks something of the disk's file system.
+func (h *Host) control(request uint) error {
+	dir, err := os.Open(h.DataDir())
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return unix.IoctlSetInt(int(dir.Fd()), request, 0)
+}
+
+// needsDisk refuses where the disk is the machine's own, or not there.
+func (h *Host) needsDisk() error {
+	if mounted, err := h.hasDisk(); !mounted || err != nil {
+		return errors.Join(err, fmt.Errorf("%s has no disk of its own, or no power", h.Name()))
+	}
 	return nil
 }
 
 // FillDisk takes all the space of the host's disk.
 func (h *Host) FillDisk() error {
-	if mounted, err := h.hasDisk(); !mounted || err != nil {
-		return errors.Join(err, fmt.Errorf("%s has no disk of its own that could be filled, or no power", h.Name()))
+	if err := h.needsDisk(); err != nil {
+		return err
 	}
 	file, err := os.OpenFile(h.filler(), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

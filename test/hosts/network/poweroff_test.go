@@ -103,6 +103,26 @@ func TestPause(t *testing.T) {
 	soonReaches(t, other, h)
 }
 
+// Whoever writes to a disk that hangs waits, until it is mended or the power is cut.
+func TestHangDisk(t *testing.T) {
+	n := newNetwork(t, Options{Hosts: 1, DiskBytes: minDisk})
+	h := n.Hosts[0]
+	file := h.DataDir() + "/file"
+	must(t, h.HangDisk())
+	start(t, h, `echo ready; echo more >`+file)
+	time.Sleep(100 * time.Millisecond)
+	if fileSize(file) != 0 {
+		t.Error("a disk that hangs takes what is written")
+	}
+	must(t, h.MendDisk())
+	must(t, poll(5*time.Second, func() (bool, error) { return fileSize(file) > 0, nil }))
+	must(t, h.MendDisk()) // it works, and goes on so
+	must(t, h.HangDisk())
+	must(t, h.PowerOff())
+	must(t, h.PowerOn())
+	output(t, h, "sh", "-c", "echo more >"+file)
+}
+
 func TestFillDisk(t *testing.T) {
 	n := newNetwork(t, Options{Hosts: 1, DiskBytes: minDisk})
 	h := n.Hosts[0]
