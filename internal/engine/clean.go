@@ -66,6 +66,9 @@ func removeData(dataDir, word string, keep ...string) error {
 	if err := removeOutside(dataDir); err != nil {
 		return err
 	}
+	if err := os.RemoveAll(Paths{DataDir: dataDir}.fence().Memory); err != nil {
+		return err
+	}
 	if len(keep) == 0 {
 		return os.RemoveAll(dataDir)
 	}

@@ -20,7 +20,12 @@ import (
 // which the engine starts, and the executioner, which the keeper starts. A cluster of
 // one machine needs neither.
 
-func (p Paths) fence() agent.Dir { return agent.Dir(filepath.Join(p.DataDir, "fence")) }
+func (p Paths) fence() agent.Dir { return fenceDir(filepath.Join(p.DataDir, "fence")) }
+
+// fenceDir are the directories that belong to one on a disk.
+func fenceDir(disk string) agent.Dir {
+	return agent.Dir{Disk: disk, Memory: filepath.Join("/run", Instance(disk))}
+}
 
 // haltable are the pods of this data directory's kubelet.
 func haltable(dataDir string) halt.Pods {

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/mainstay-io/mainstay/internal/fence/agent"
 	"github.com/mainstay-io/mainstay/internal/fence/halt"
 )
 
@@ -46,7 +45,7 @@ func (e FenceExecutioner) Run(ctx context.Context) error {
 		return err
 	}
 	pods := halt.Of("/sys/fs/cgroup", e.KubeletCgroup)
-	return runExecutioner(ctx, agent.Dir(e.StateDir), pods, func(uid string) bool {
+	return runExecutioner(ctx, fenceDir(e.StateDir), pods, func(uid string) bool {
 		// kubelet makes the cgroup first, so that it was frozen for a moment.
 		return e.isKeeper(uid) && pods.Allow(uid) == nil
 	})

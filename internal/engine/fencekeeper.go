@@ -116,7 +116,7 @@ func (k FenceKeeper) keep(ctx context.Context, client kubernetes.Interface, memb
 	return nil
 }
 
-func (k FenceKeeper) dir() agent.Dir  { return agent.Dir(k.StateDir) }
+func (k FenceKeeper) dir() agent.Dir  { return fenceDir(k.StateDir) }
 func (k FenceKeeper) pods() halt.Pods { return halt.Of("/sys/fs/cgroup", k.KubeletCgroup) }
 
 // findNode checks what is said of the node, and finds what is not.

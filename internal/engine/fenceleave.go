@@ -40,9 +40,11 @@ func (k FenceKeeper) Leave(ctx context.Context) error {
 	if err := k.pods().AllowAll(); err != nil {
 		return err
 	}
-	// The directory itself may be a mount.
-	if err := removeContent(k.StateDir); err != nil {
-		return err
+	// The directories themselves may be mounts.
+	for _, dir := range []string{k.dir().Memory, k.StateDir} {
+		if err := removeContent(dir); err != nil {
+			return err
+		}
 	}
 	klog.FromContext(ctx).Info("This node has left the fence")
 	return nil

@@ -67,7 +67,7 @@ func (o FenceObjects) objects() ([]*unstructured.Unstructured, error) {
 	}
 	install, err := installObjects("fence.yaml", map[string]any{
 		"Namespace": quoted(o.Namespace), "Image": quoted(o.Image), "Leave": o.Leave,
-		"StateDir": quoted(o.StateDir), "KubeletCgroup": quoted(o.KubeletCgroup), "KubeletHealth": quoted(o.KubeletHealth),
+		"StateDir": quoted(o.StateDir), "MemoryDir": quoted(fenceDir(o.StateDir).Memory), "KubeletCgroup": quoted(o.KubeletCgroup), "KubeletHealth": quoted(o.KubeletHealth),
 		"HostNamespaces": quoted(o.HostNamespaces), "KubeletDir": quoted(o.KubeletDir), "KeeperVolume": keeperVolume,
 	})
 	return append(own, install...), err

@@ -8,9 +8,11 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	certutil "k8s.io/client-go/util/cert"
+	"k8s.io/klog/v2"
 
 	"github.com/mainstay-io/mainstay/internal/fence"
 	"github.com/mainstay-io/mainstay/internal/fence/agent"
@@ -63,16 +65,26 @@ func RunExecutioner(ctx context.Context, dataDir string) error {
 }
 
 func runExecutioner(ctx context.Context, dir agent.Dir, pods halt.Pods, spare func(uid string) bool) error {
-	memory, err := agent.OpenMemory(string(dir))
+	memory, err := dir.OpenMemory()
 	if err != nil {
 		return err
 	}
 	defer memory.Close()
+	stayInMemory(ctx, pods)
 	return agent.Executioner{Memory: memory, Dir: dir, Stop: func(ctx context.Context) error {
 		spared := dir.Spared()
 		spared.Also = spare
 		return agent.StopPets(ctx, pods, spared)
 	}}.Run(ctx)
+}
+
+// stayInMemory keeps this process's memory, of its program what it has used, from being
+// read from the disk again, which may hang by then.
+func stayInMemory(ctx context.Context, pods halt.Pods) {
+	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
+		klog.FromContext(ctx).Error(err, "The executioner's memory cannot be locked: if the machine's disk hangs, it may hang too")
+	}
+	_ = pods.Stop(ctx, func(string) bool { return true }) // a rehearsal
 }
 
 // engineLives: an engine runs, also one that starts or stops; or its pods are being

@@ -6,7 +6,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/mainstay-io/mainstay/internal/fence/agent"
 	"github.com/mainstay-io/mainstay/internal/volume/sidecars"
 )
 
@@ -24,7 +23,7 @@ func runSidecars(ctx context.Context, config Config, paths Paths) error {
 		return err
 	}
 	fence := paths.fence()
-	memory, err := agent.OpenMemory(string(fence))
+	memory, err := fence.OpenMemory()
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,11 @@ var losses = []loss{
 	{"engine", func(t *testing.T, _ *cluster, h *hosts.Host) { h.KillEngine(t) }, up},
 	{"hang", func(t *testing.T, _ *cluster, h *hosts.Host) { must(t, h.Virtual.Pause()) },
 		func(t *testing.T, _ *cluster, h *hosts.Host) { must(t, h.Virtual.Resume()) }},
+	{"network and disk", func(t *testing.T, c *cluster, h *hosts.Host) {
+		must(t, errors.Join(c.Isolate(h.Virtual), h.Virtual.HangDisk()))
+	}, func(t *testing.T, c *cluster, h *hosts.Host) {
+		must(t, errors.Join(h.Virtual.MendDisk(), c.MendAll()))
+	}},
 	{"cable to the server", func(t *testing.T, c *cluster, h *hosts.Host) {
 		must(t, errors.Join(c.Cut(h.Virtual, c.server.Virtual), c.Cut(c.server.Virtual, h.Virtual)))
 	}, mend},

@@ -13,13 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is the directory of a node's part of the fence. It outlives reboots.
-type Dir string
+// Dir are the directories of a node's part of the fence.
+type Dir struct {
+	// Disk outlives reboots.
+	Disk string
+	// Memory is on no disk, and empty after a reboot: whoever stops the pets must not
+	// have to wait for a disk that hangs.
+	Memory string
+}
 
-func (d Dir) file(name string) string { return filepath.Join(string(d), name) }
+func (d Dir) file(name string) string { return filepath.Join(d.Disk, name) }
 
 // Spared is the file of the pods that are no pets.
-func (d Dir) Spared() Spared { return Spared{Path: d.file("spared")} }
+func (d Dir) Spared() Spared { return Spared{Path: filepath.Join(d.Memory, "spared")} }
 
 // Armed tells whether this machine has ever had a lease: then no pet runs
 // without one, also after a reboot.
@@ -46,7 +52,7 @@ func (d Dir) arm() error {
 	if err := file.Sync(); err != nil {
 		return err
 	}
-	directory, err := os.Open(string(d))
+	directory, err := os.Open(d.Disk)
 	if err != nil {
 		return err
 	}
@@ -57,7 +63,7 @@ func (d Dir) arm() error {
 // Machine names the machine, whatever its node is called: a random name that is
 // made once.
 func (d Dir) Machine() (string, error) {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
+	if err := os.MkdirAll(d.Disk, 0o700); err != nil {
 		return "", err
 	}
 	path := d.file("machine")
@@ -77,10 +83,10 @@ func (d Dir) Machine() (string, error) {
 
 // executionerLock is held by the one executioner of this directory.
 func (d Dir) executionerLock() (*os.File, error) {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
+	if err := os.MkdirAll(d.Memory, 0o700); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(d.file("executioner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	return os.OpenFile(filepath.Join(d.Memory, "executioner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 }
 
 // lockExecutioner makes its process the executioner, until the file is closed.

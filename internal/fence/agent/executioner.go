@@ -47,6 +47,7 @@ func (e Executioner) Run(ctx context.Context) error {
 		}
 	}
 	told := false
+	say := aside(ctx)
 	for ctx.Err() == nil {
 		deadline := e.Memory.Load()
 		if !deadline.Overdue(e.Memory.boot, now()) {
@@ -57,11 +58,10 @@ func (e Executioner) Run(ctx context.Context) error {
 			continue
 		}
 		err := e.stop(ctx)
-		// Only now: the disk that takes the log may hang.
 		if err != nil && ctx.Err() == nil {
-			klog.FromContext(ctx).Error(err, "Pets cannot be stopped; trying again")
+			say(func(log klog.Logger) { log.Error(err, "Pets cannot be stopped; trying again") })
 		} else if !told {
-			klog.FromContext(ctx).Info("The deadline is past: all pets are stopped", "epoch", deadline.Epoch)
+			say(func(log klog.Logger) { log.Info("The deadline is past: all pets are stopped", "epoch", deadline.Epoch) })
 			told = true
 		}
 		if err := alarm.wait(now().Add(again)); err != nil {
@@ -69,6 +69,28 @@ func (e Executioner) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// aside returns how to log without waiting: the disk that takes the log may hang. What
+// is said while it does is lost.
+func aside(ctx context.Context) (say func(func(klog.Logger))) {
+	saying := make(chan func(klog.Logger))
+	go func() {
+		for {
+			select {
+			case what := <-saying:
+				what(klog.FromContext(ctx))
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func(what func(klog.Logger)) {
+		select {
+		case saying <- what:
+		default:
+		}
+	}
 }
 
 // stop ends the deadline for good, and then the pets.

@@ -9,9 +9,9 @@ import (
 	"github.com/mainstay-io/mainstay/internal/fence"
 )
 
-func openMemory(t *testing.T, dir string) *Memory {
+func openMemory(t *testing.T, dir Dir) *Memory {
 	t.Helper()
-	m, err := OpenMemory(dir)
+	m, err := dir.OpenMemory()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,9 +19,11 @@ func openMemory(t *testing.T, dir string) *Memory {
 	return m
 }
 
+func newDir(t *testing.T) Dir { return Dir{Disk: t.TempDir(), Memory: t.TempDir()} }
+
 // What one process writes the other reads; who looked before is refused.
 func TestMemory(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	keeper, executioner := openMemory(t, dir), openMemory(t, dir)
 	never := keeper.Load()
 	if never.Until != 0 || !never.Overdue(keeper.boot, now()) {
@@ -48,8 +50,8 @@ func TestMemory(t *testing.T) {
 // Pets are stopped when the deadline is past and not before, for as long as it is; it
 // is then not prolonged by a keeper that has not noticed.
 func TestExecutioner(t *testing.T) {
-	dir := Dir(t.TempDir())
-	m := openMemory(t, string(dir))
+	dir := newDir(t)
+	m := openMemory(t, dir)
 	var stops atomic.Int64
 	e := Executioner{Memory: m, Dir: dir, Stop: func(context.Context) error {
 		if !m.Executing() {

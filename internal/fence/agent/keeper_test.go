@@ -146,8 +146,8 @@ func startMembers(t *testing.T, access *rest.Config) (members []*member, signer 
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		m := &member{name: fmt.Sprint("node-", i), host: fmt.Sprint("127.0.7.", i+1), words: NewWords(), dir: Dir(t.TempDir())}
-		m.memory = openMemory(t, string(m.dir))
+		m := &member{name: fmt.Sprint("node-", i), host: fmt.Sprint("127.0.7.", i+1), words: NewWords(), dir: newDir(t)}
+		m.memory = openMemory(t, m.dir)
 		if err := m.dir.arm(); err != nil {
 			t.Fatal(err)
 		}

@@ -27,18 +27,18 @@ const memorySize = 16
 
 const memoryPrefix = "deadline-"
 
-// OpenMemory opens the memory in a directory. Each boot of the machine has a file of
+// OpenMemory opens the memory. Each boot of the machine has a file of
 // its own, with zeros at first: no pet may run. Those of earlier ones are removed.
-func OpenMemory(dir string) (*Memory, error) {
+func (d Dir) OpenMemory() (*Memory, error) {
 	boot, err := bootID()
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(d.Memory, 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, memoryPrefix+boot)
-	before, err := filepath.Glob(filepath.Join(dir, memoryPrefix+"*"))
+	path := filepath.Join(d.Memory, memoryPrefix+boot)
+	before, err := filepath.Glob(filepath.Join(d.Memory, memoryPrefix+"*"))
 	for _, other := range before {
 		if other != path {
 			err = errors.Join(err, os.Remove(other))

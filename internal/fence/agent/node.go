@@ -22,7 +22,7 @@ type Node struct {
 	Machine string
 	// Address is where the other members reach it.
 	Address net.IP
-	// Dir holds what outlives this process: memory, marks, the pods that are no pets.
+	// Dir holds what outlives this process.
 	Dir Dir
 	// Leases acts as the keeper, Pets as the node.
 	Leases Leases
@@ -42,7 +42,7 @@ func (n Node) Run(ctx context.Context) error {
 	if err := n.Terms.Check(); err != nil {
 		return err
 	}
-	memory, err := OpenMemory(string(n.Dir))
+	memory, err := n.Dir.OpenMemory()
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (n Node) tryToEnter(ctx context.Context, memory *Memory) error {
 
 // Wait returns when the node's deadline is away, so that pets may run; an error when ctx ends before.
 func Wait(ctx context.Context, dir Dir) error {
-	memory, err := OpenMemory(string(dir))
+	memory, err := dir.OpenMemory()
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type life struct {
 // begin runs a node and its executioner until end is called.
 func (l *life) begin(t *testing.T) (end func()) {
 	t.Helper()
-	memory := openMemory(t, string(l.node.Dir))
+	memory := openMemory(t, l.node.Dir)
 	executioner := Executioner{Memory: memory, Dir: l.node.Dir, Stop: func(context.Context) error { l.stops.Add(1); return nil }}
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
@@ -45,7 +45,7 @@ func (l *life) begin(t *testing.T) (end func()) {
 
 func (l *life) overdue(t *testing.T) bool {
 	t.Helper()
-	memory := openMemory(t, string(l.node.Dir))
+	memory := openMemory(t, l.node.Dir)
 	return memory.Load().Overdue(memory.boot, now())
 }
 
@@ -65,7 +65,7 @@ func TestNode(t *testing.T) {
 	signer := newAuthority(t)
 	leases := Leases{Client: client, Terms: fence.DefaultTerms()}
 	machine := func(name, address string) *life {
-		dir := Dir(t.TempDir())
+		dir := newDir(t)
 		config := signer.tls(t, nodeUser+"node", net.ParseIP(address))
 		return &life{node: Node{
 			Terms: fence.DefaultTerms(), Name: "node", Machine: name, Address: net.ParseIP(address), Dir: dir, Leases: leases,
