@@ -47,7 +47,7 @@ func (l lifeline) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		select {
 		case <-l.open:
-			return l.insist(next, request)
+			return l.insist(untilKnown(next), request)
 		case <-l.cut:
 			return nil, errLifelineCut
 		case <-request.Context().Done():
@@ -71,6 +71,34 @@ func (l lifeline) insist(next http.RoundTripper, request *http.Request) (*http.R
 			return nil, errLifelineCut
 		case <-request.Context().Done():
 			return nil, err
+		}
+	}
+}
+
+const (
+	// learning is how long an API server may take to know what a node may see.
+	learning = time.Second
+	// askedMeanwhile is how often it is asked.
+	askedMeanwhile = 50 * time.Millisecond
+)
+
+// untilKnown asks again for a moment what is forbidden. That a pod is a node's lets the
+// node see the pod's claims and secrets; but the API server may tell kubelet of the pod
+// before it knows that itself (its node authorizer has a watch of its own). Kubelet would try
+// again after 10 to 15 s.
+func untilKnown(next http.RoundTripper) roundTripper {
+	return func(request *http.Request) (*http.Response, error) {
+		for begun := time.Now(); ; {
+			response, err := next.RoundTrip(request)
+			if err != nil || response.StatusCode != http.StatusForbidden || request.Method != http.MethodGet || time.Since(begun) > learning {
+				return response, err
+			}
+			select {
+			case <-time.After(askedMeanwhile):
+				response.Body.Close()
+			case <-request.Context().Done():
+				return response, nil
+			}
 		}
 	}
 }

@@ -61,3 +61,43 @@ func TestLifeline(t *testing.T) {
 		})
 	}
 }
+
+// What an API server forbids because it does not know yet is asked again; what it forbids for
+// good, and what changes something, is not.
+func TestLifelineWhileTheServerLearns(t *testing.T) {
+	for _, c := range []struct {
+		name, method string
+		known        time.Duration // after so long
+		want         int
+		after        time.Duration
+	}{
+		{"soon", http.MethodGet, 120 * time.Millisecond, http.StatusOK, 150 * time.Millisecond},
+		{"never", http.MethodGet, time.Hour, http.StatusForbidden, learning + askedMeanwhile},
+		{"a change", http.MethodPost, time.Hour, http.StatusForbidden, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				line, begun := newLifeline(), time.Now()
+				close(line.open)
+				api := line.wrap(roundTripper(func(*http.Request) (*http.Response, error) {
+					if time.Since(begun) < c.known {
+						return &http.Response{StatusCode: http.StatusForbidden, Body: http.NoBody}, nil
+					}
+					return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+				}))
+				request, err := http.NewRequestWithContext(t.Context(), c.method, "https://api/api/v1/namespaces/a/persistentvolumeclaims/b", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, err := api.RoundTrip(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer.Body.Close()
+				if answer.StatusCode != c.want || time.Since(begun) != c.after {
+					t.Errorf("%d after %s; expected %d after %s", answer.StatusCode, time.Since(begun), c.want, c.after)
+				}
+			})
+		})
+	}
+}
