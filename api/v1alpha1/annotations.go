@@ -9,7 +9,7 @@ const (
 	// the default, or Manual.
 	FailoverAnnotation = "mainstay.dev/failover"
 	// VolumeLossAnnotation is the field volumeLoss.policy of a PetSet: Wait, which is
-	// the default, or Recreate.
+	// the default, Recreate, or RestoreSnapshot.
 	VolumeLossAnnotation = "mainstay.dev/volume-loss"
 	// VolumeLossAfterAnnotation is the field volumeLoss.after of a PetSet: 10m
 	// without it.
@@ -29,11 +29,14 @@ const (
 	// is lost. It goes when the node is back.
 	LostSinceAnnotation = "mainstay.dev/volume-lost-since"
 	// ReplacesAnnotation on a claim names the volume that was lost, and in whose
-	// place it gets an empty one. It goes when the pet is available.
+	// place it gets another one. It goes when the pet is available.
 	ReplacesAnnotation = "mainstay.dev/replaces-volume"
 	// LostAnnotation on a volume says when and why its claim was replaced. Nothing
 	// binds such a volume to a claim again.
 	LostAnnotation = "mainstay.dev/lost"
+	// RestoreFromAnnotation on a volume that was lost names the snapshot of it from which
+	// the claim's next volume is made. It goes when the pet is available.
+	RestoreFromAnnotation = "mainstay.dev/restore-from"
 	// FormerReclaimPolicyAnnotation on a volume is the reclaim policy that it had
 	// before it was lost, and is kept since.
 	FormerReclaimPolicyAnnotation = "mainstay.dev/former-reclaim-policy"

@@ -7,7 +7,10 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type VolumeLoss struct {
 	// Wait: the pet waits for the node. Recreate: it gets a new claim, as from the
 	// template, and starts elsewhere with an empty volume. That is for applications
-	// that fill it from their other pets. No more pets at once do so than
+	// that fill it from their other pets. RestoreSnapshot: the same, with what the
+	// newest VolumeSnapshot of the claim has that is ready to use; without one, the pet
+	// waits. That is for drivers that keep snapshots elsewhere than the volume: those of
+	// Mainstay's own volumes are lost with it. No more pets at once do so than
 	// updateStrategy.rollingUpdate.maxUnavailable says, 1 if it does not; the next
 	// one when the one before it is available. The former volume is kept, with the
 	// annotation mainstay.dev/lost, and no claim is bound to it by itself.
@@ -23,13 +26,14 @@ type VolumeLoss struct {
 	After *metav1.Duration `json:"after,omitempty"`
 }
 
-// VolumeLossPolicy says whether a pet gets an empty volume for one that is lost.
+// VolumeLossPolicy says whether a pet gets another volume for one that is lost.
 //
-// +kubebuilder:validation:Enum=Wait;Recreate
+// +kubebuilder:validation:Enum=Wait;Recreate;RestoreSnapshot
 type VolumeLossPolicy string
 
 // The policies.
 const (
-	VolumeLossWait     VolumeLossPolicy = "Wait"
-	VolumeLossRecreate VolumeLossPolicy = "Recreate"
+	VolumeLossWait            VolumeLossPolicy = "Wait"
+	VolumeLossRecreate        VolumeLossPolicy = "Recreate"
+	VolumeLossRestoreSnapshot VolumeLossPolicy = "RestoreSnapshot"
 )

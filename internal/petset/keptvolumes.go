@@ -46,6 +46,7 @@ func (r *round) noteReplaced(claim *corev1.PersistentVolumeClaim) {
 			claim.Annotations = map[string]string{}
 		}
 		claim.Annotations[v1alpha1.ReplacesAnnotation] = kept.Name
+		restoreFrom(kept, claim)
 	}
 }
 
@@ -63,7 +64,17 @@ func (r *round) marked(volume *corev1.PersistentVolume, claim *corev1.Persistent
 		out.Annotations[v1alpha1.FormerReclaimPolicyAnnotation] = string(volume.Spec.PersistentVolumeReclaimPolicy)
 	}
 	out.Annotations[v1alpha1.LostAnnotation] = fmt.Sprintf("%s: %s; claim %s/%s got a new volume", r.Now.UTC().Format(time.RFC3339), lossOf(volume, r.Nodes), claim.Namespace, claim.Name)
+	if r.Set.VolumeLoss.Restore {
+		out.Annotations[v1alpha1.RestoreFromAnnotation], _ = r.snapshotFor(claim)
+	}
 	out.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
+	return out
+}
+
+// restored returns the volume as one in whose place there is another.
+func restored(volume *corev1.PersistentVolume) *corev1.PersistentVolume {
+	out := volume.DeepCopy()
+	delete(out.Annotations, v1alpha1.RestoreFromAnnotation)
 	return out
 }
 
@@ -73,6 +84,7 @@ func unmarked(volume *corev1.PersistentVolume) *corev1.PersistentVolume {
 		out.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimPolicy(former)
 	}
 	delete(out.Annotations, v1alpha1.FormerReclaimPolicyAnnotation)
+	delete(out.Annotations, v1alpha1.RestoreFromAnnotation)
 	delete(out.Annotations, v1alpha1.LostAnnotation)
 	return out
 }

@@ -3,6 +3,7 @@ package petset
 import (
 	"time"
 
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,10 +29,13 @@ type Observation struct {
 	Claims map[string]*corev1.PersistentVolumeClaim
 	// Volumes by name: those of claims that are lost, or may be in a set that
 	// replaces such claims; and those that were kept in the place of a claim that
-	// is missing now.
+	// is missing now, or of which another claim says that it replaces them.
 	Volumes map[string]*corev1.PersistentVolume
 	// Nodes are all of the cluster, wherever there are Volumes.
 	Nodes []*corev1.Node
+	// Snapshots are those of the set's namespace, where a claim is lost that is to be
+	// restored from one.
+	Snapshots []snapshotv1.VolumeSnapshot
 	// FailedOver says which fenced node the pod of a pet was taken from that has no
 	// pod now, by the pod's name.
 	FailedOver map[string]string

@@ -17,7 +17,8 @@ import (
 //  2. When the time is over, and it is the pet's turn, its pod goes, which finds no node.
 //  3. The volume is marked, and is kept whatever becomes of its claim.
 //  4. The claim goes. From here there is no way back.
-//  5. Rule 2 of keep.go makes the claim as from its template, and notes what it replaces.
+//  5. Rule 2 of keep.go makes the claim as from its template, or from a snapshot, and notes
+//     what it replaces.
 //
 //  6. The note goes when the pet is available.
 //
@@ -76,14 +77,21 @@ func (r *round) halfReplaced(p pet) bool {
 	return false
 }
 
-// lossIsDue: a volume of the pet has been lost for long enough.
-func (r *round) lossIsDue(p pet) bool {
+// lossIsDue: a volume of the pet has been lost for long enough, and all that have been can
+// be replaced.
+func (r *round) lossIsDue(p pet) (due bool) {
 	for _, claim := range r.claimsOf(p) {
-		if left, lost := r.untilLoss(claim); lost && noted(claim) && left <= 0 {
-			return true
+		if left, lost := r.untilLoss(claim); !lost || !noted(claim) || left > 0 {
+			continue
 		}
+		if r.Set.VolumeLoss.Restore && !isMarked(r.volumeOf(claim)) {
+			if _, whyNot := r.snapshotFor(claim); whyNot != "" {
+				return false
+			}
+		}
+		due = true
 	}
-	return false
+	return due
 }
 
 // untilLoss returns how long the claim's volume, whose node is lost, may yet come back.
@@ -104,7 +112,7 @@ func (r *round) replaceLostClaims(p pet) {
 		switch left, lost := r.untilLoss(claim); {
 		case claim == nil || claim.DeletionTimestamp != nil || r.writes(claim.Name):
 		case claim.Annotations[v1alpha1.ReplacesAnnotation] != "" && !r.unavailable(p):
-			r.takeNote(p, claim, v1alpha1.ReplacesAnnotation, "its pet is available, with its new volume")
+			r.endReplacement(p, claim)
 		case !lost:
 			r.takeBack(p, claim)
 		case !noted(claim):
@@ -114,8 +122,21 @@ func (r *round) replaceLostClaims(p pet) {
 			r.recheckIn(left)
 		case r.turn[p.ordinal]:
 			r.giveUp(p, claim)
+		case r.Set.VolumeLoss.Restore:
+			r.recheckIn(snapshotPoll)
 		}
 	}
+}
+
+// endReplacement takes the notes off a claim and the volume that it replaces: first the one
+// by which the next claim of this name would be restored as well.
+func (r *round) endReplacement(p pet, claim *corev1.PersistentVolumeClaim) {
+	const why = "its pet is available, with its new volume"
+	if lost := r.Volumes[claim.Annotations[v1alpha1.ReplacesAnnotation]]; isMarked(lost) && lost.Annotations[v1alpha1.RestoreFromAnnotation] != "" {
+		r.act(Action{Verb: UpdateVolume, Ordinal: p.ordinal, Volume: restored(lost), Reason: "claim " + claim.Name + " has what its snapshot had, and " + why})
+		return
+	}
+	r.takeNote(p, claim, v1alpha1.ReplacesAnnotation, why)
 }
 
 func noted(claim *corev1.PersistentVolumeClaim) bool {
@@ -172,21 +193,51 @@ func (r *round) lossStory(p pet) string {
 	if !r.Set.VolumeLoss.Recreate || p.ready {
 		return "" // it is not known, or a claim that its pod does not use
 	}
+	story := ""
 	for _, claim := range r.claimsOf(p) {
 		left, lost := r.untilLoss(claim)
 		if !lost {
 			continue
 		}
-		story := fmt.Sprintf("lacks the volume of its claim %s: %s. ", claim.Name, lossOf(r.volumeOf(claim), r.Nodes))
+		lacks := fmt.Sprintf("lacks the volume of its claim %s: %s. ", claim.Name, lossOf(r.volumeOf(claim), r.Nodes))
+		gets, whyNot := r.replacement(claim)
 		switch {
-		case !noted(claim) || left > 0:
-			return story + fmt.Sprintf("It gets a new and empty one if the node is not back %s after it was lost", duration.HumanDuration(r.Set.VolumeLoss.After))
-		case r.turn[p.ordinal]:
-			return story + "It gets a new and empty one"
-		case !p.homeless():
-			return story + "It gets a new and empty one when its pod is gone from there"
+		case whyNot != "":
+			return lacks + "It waits for the node: " + whyNot
+		case story == "":
+			story = lacks + "It gets " + gets + r.whenReplaced(p, claim, left)
 		}
-		return story + "It gets a new and empty one when the pet is available that gets one now"
 	}
-	return ""
+	return story
+}
+
+// whenReplaced tells when the pet gets another volume; nothing if it does now.
+func (r *round) whenReplaced(p pet, claim *corev1.PersistentVolumeClaim, left time.Duration) string {
+	switch {
+	case !noted(claim) || left > 0:
+		return fmt.Sprintf(" if the node is not back %s after it was lost", duration.HumanDuration(r.Set.VolumeLoss.After))
+	case r.turn[p.ordinal]:
+		return ""
+	case !p.homeless():
+		return " when its pod is gone from there"
+	}
+	return " when the pet is available that gets one now"
+}
+
+// replacement tells which volume the pet gets for that of a claim, or why none.
+func (r *round) replacement(claim *corev1.PersistentVolumeClaim) (gets, whyNot string) {
+	if !r.Set.VolumeLoss.Restore {
+		return "a new and empty one", ""
+	}
+	volume := r.volumeOf(claim)
+	from, marked := volume.Annotations[v1alpha1.RestoreFromAnnotation]
+	switch {
+	case !noted(claim): // nobody has looked yet
+		return "a new one from a snapshot", ""
+	case isMarked(volume) && !marked: // by a policy that the set had before
+		return "a new and empty one", ""
+	case !isMarked(volume):
+		from, whyNot = r.snapshotFor(claim)
+	}
+	return "a new one from snapshot " + from, whyNot
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	apps "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -36,7 +37,7 @@ import (
 //
 //	inPlace image=IMAGE env (of the update revision; the current one has web:1)
 //	override=N+N-N (of the update revision) drain=DURATION drainProceed unready nameTaken
-//	claimsFollow size=QUANTITY class=NAME failedOver=N+N recreate=DURATION
+//	claimsFollow size=QUANTITY class=NAME failedOver=N+N recreate=DURATION [restore]
 //
 // Below it a line for each pod, then for each claim:
 //
@@ -44,12 +45,13 @@ import (
 //	      [since=DURATION] [leader] [nolabel] [novolumes] [mounts=CLAIMTEMPLATE]
 //	      [on=NODE] [draining=DURATION] [drained] [drainFailed] [changing|changed|unfulfilled|infeasible]
 //	claim data-web-0 [deleting] [owner=set|pod|formerset|formerpod|other] [notcontroller]
-//	      [noted=DURATION] [replaces=VOLUME] [bound=QUANTITY] [capacity=QUANTITY] [resizePending=DURATION] [resizeFailed] [class=NAME]
+//	      [made=DURATION] [source=SNAPSHOT] [noted=DURATION] [replaces=VOLUME] [bound=QUANTITY] [capacity=QUANTITY] [resizePending=DURATION] [resizeFailed] [class=NAME]
 //
 // and for each node, and each volume, of a claim that is there or was:
 //
 //	node NAME [fenced]
-//	volume NAME on=NODE of=CLAIM|was=CLAIM [marked]
+//	volume NAME on=NODE of=CLAIM|was=CLAIM [size=QUANTITY] [marked|marked=SNAPSHOT] [driver=NAME]
+//	snapshot NAME of=CLAIM taken=DURATION [unready]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -93,6 +95,8 @@ func readObservation(t *testing.T, d *datadriven.TestData) Observation {
 			o.Nodes = append(o.Nodes, readNode(words[1], words[2:]))
 		case words[0] == "volume":
 			readVolume(t, o, words[1], words[2:])
+		case words[0] == "snapshot":
+			o.Snapshots = append(o.Snapshots, readSnapshot(t, words[1], words[2:]))
 		case words[0] == "claim":
 			claim := readClaim(t, o.Set, words[1], words[2:])
 			o.Claims[claim.Name] = claim
@@ -170,7 +174,7 @@ func readSet(t *testing.T, a args) Set {
 		if err != nil {
 			t.Fatal(err)
 		}
-		set.VolumeLoss = VolumeLoss{Recreate: true, After: after}
+		set.VolumeLoss = VolumeLoss{Recreate: true, Restore: a.has("restore"), After: after}
 	}
 	ordinals, err := NewOrdinals(a.number(t, "start"), strings.FieldsFunc(a.text("reserved", ""), func(r rune) bool { return r == '+' }))
 	if err != nil {
@@ -300,6 +304,13 @@ func readClaim(t *testing.T, set Set, name string, words []string) *corev1.Persi
 			since, _ := time.ParseDuration(value)
 			claim.Annotations = map[string]string{v1alpha1.LostSinceAnnotation: scenarioNow.Add(-since).Format(time.RFC3339)}
 			continue
+		case "made":
+			ago, _ := time.ParseDuration(value)
+			claim.CreationTimestamp = metav1.NewTime(scenarioNow.Add(-ago))
+			continue
+		case "source":
+			claim.Spec.DataSource = &corev1.TypedLocalObjectReference{Kind: "VolumeSnapshot", Name: value}
+			continue
 		case "replaces":
 			claim.Annotations = map[string]string{v1alpha1.ReplacesAnnotation: value}
 			continue
@@ -408,6 +419,9 @@ func notesIn(a Action) (notes []string) {
 		notes = append(notes, string(a.Volume.Spec.PersistentVolumeReclaimPolicy))
 	case a.Claim != nil && a.Verb != DeleteClaim:
 		annotations = a.Claim.Annotations
+		if from := a.Claim.Spec.DataSource; from != nil && a.Verb == CreateClaim {
+			notes = append(notes, fmt.Sprintf("%s of %s %s", a.Claim.Spec.Resources.Requests.Storage(), from.Kind, from.Name))
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		notes = append(notes, key+": "+annotations[key])
@@ -442,7 +456,7 @@ func affinityTo(label string, values ...string) *corev1.VolumeNodeAffinity {
 }
 
 func readVolume(t *testing.T, o Observation, name string, words []string) {
-	claim, node, marked := &corev1.PersistentVolumeClaim{}, "", false
+	claim, node, size, marked, from, driver := &corev1.PersistentVolumeClaim{}, "", "1Gi", false, "", "somebody.example.com"
 	for _, word := range words {
 		switch key, value, _ := strings.Cut(word, "="); key {
 		case "on":
@@ -453,16 +467,46 @@ func readVolume(t *testing.T, o Observation, name string, words []string) {
 		case "was":
 			claim.Name, claim.UID = value, "former-uid"
 		case "marked":
-			marked = true
+			marked, from = true, value
+		case "driver":
+			driver = value
+		case "size":
+			size = value
 		default:
 			t.Fatalf("%s: what is %q?", name, word)
 		}
 	}
 	volume := localVolume(name, node, claim)
+	volume.Spec.CSI = &corev1.CSIPersistentVolumeSource{Driver: driver}
+	volume.Spec.Capacity = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(size)}
 	if marked {
 		volume.Annotations[v1alpha1.LostAnnotation] = "some time ago"
 		volume.Annotations[v1alpha1.FormerReclaimPolicyAnnotation] = "Delete"
 		volume.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
 	}
+	if from != "" {
+		volume.Annotations[v1alpha1.RestoreFromAnnotation] = from
+	}
 	o.Volumes[name] = volume
+}
+
+func readSnapshot(t *testing.T, name string, words []string) snapshotv1.VolumeSnapshot {
+	s := snapshotv1.VolumeSnapshot{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}, Status: &snapshotv1.VolumeSnapshotStatus{ReadyToUse: ptr.To(true)}}
+	for _, word := range words {
+		switch key, value, _ := strings.Cut(word, "="); key {
+		case "of":
+			s.Spec.Source.PersistentVolumeClaimName = ptr.To(value)
+		case "taken":
+			ago, err := time.ParseDuration(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Status.CreationTime = ptr.To(metav1.NewTime(scenarioNow.Add(-ago)))
+		case "unready":
+			s.Status.ReadyToUse = ptr.To(false)
+		default:
+			t.Fatalf("%s: what is %q?", name, word)
+		}
+	}
+	return s
 }

@@ -19,6 +19,9 @@ const defaultLossAfter = 10 * time.Minute
 type VolumeLoss struct {
 	// Recreate: the pet gets a new claim. Otherwise it waits.
 	Recreate bool
+	// Restore: the new claim has what a snapshot of the old one has. Without a snapshot
+	// the pet waits.
+	Restore bool
 	// After is how long the node must have been lost.
 	After time.Duration
 }
@@ -29,22 +32,25 @@ func takeVolumeLoss(spec *v1alpha1.VolumeLoss) VolumeLoss {
 	if spec == nil {
 		return out
 	}
-	out.Recreate = spec.Policy == v1alpha1.VolumeLossRecreate
+	out.follow(spec.Policy)
 	if spec.After != nil {
 		out.After = spec.After.Duration
 	}
 	return out
 }
 
+// follow takes a policy, and tells whether there is such a one.
+func (v *VolumeLoss) follow(policy v1alpha1.VolumeLossPolicy) bool {
+	v.Restore = policy == v1alpha1.VolumeLossRestoreSnapshot
+	v.Recreate = v.Restore || policy == v1alpha1.VolumeLossRecreate
+	return v.Recreate || policy == v1alpha1.VolumeLossWait || policy == ""
+}
+
 // volumeLossOf reads the annotations that give a StatefulSet the same.
 func volumeLossOf(annotations map[string]string) (VolumeLoss, error) {
 	out := VolumeLoss{After: defaultLossAfter}
-	switch policy := annotations[v1alpha1.VolumeLossAnnotation]; policy {
-	case "", string(v1alpha1.VolumeLossWait):
-	case string(v1alpha1.VolumeLossRecreate):
-		out.Recreate = true
-	default:
-		return out, fmt.Errorf("the annotation %s is %q; write Wait or Recreate", v1alpha1.VolumeLossAnnotation, policy)
+	if policy := annotations[v1alpha1.VolumeLossAnnotation]; !out.follow(v1alpha1.VolumeLossPolicy(policy)) {
+		return out, fmt.Errorf("the annotation %s is %q; write Wait, Recreate or RestoreSnapshot", v1alpha1.VolumeLossAnnotation, policy)
 	}
 	text, given := annotations[v1alpha1.VolumeLossAfterAnnotation]
 	if !given {

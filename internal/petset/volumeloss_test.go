@@ -22,7 +22,8 @@ func TestVolumeLossOfStatefulSet(t *testing.T) {
 		{"Wait", "1h", VolumeLoss{After: time.Hour}, ""},
 		{"Recreate", "", VolumeLoss{Recreate: true, After: 10 * time.Minute}, ""},
 		{"Recreate", "0s", VolumeLoss{Recreate: true}, ""},
-		{"Delete", "", VolumeLoss{}, `mainstay.dev/volume-loss is "Delete"; write Wait or Recreate`},
+		{"RestoreSnapshot", "1m", VolumeLoss{Recreate: true, Restore: true, After: time.Minute}, ""},
+		{"Delete", "", VolumeLoss{}, `mainstay.dev/volume-loss is "Delete"; write Wait, Recreate or RestoreSnapshot`},
 		{"Recreate", "-1m", VolumeLoss{}, `mainstay.dev/volume-loss-after is "-1m"; write a time`},
 		{"Recreate", "10", VolumeLoss{}, `mainstay.dev/volume-loss-after is "10"; write a time`},
 	} {

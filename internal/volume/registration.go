@@ -1,9 +1,13 @@
 package volume
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"github.com/mainstay-io/mainstay/api/v1alpha1"
+)
 
 // DriverName is the name of our CSI driver, in classes and in volumes.
-const DriverName = "volume.mainstay.dev"
+const DriverName = v1alpha1.VolumeDriver
 
 // RegistrationSocket is where kubelet is told of our driver: it watches the
 // directory plugins_registry below its root.

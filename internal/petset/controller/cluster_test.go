@@ -26,6 +26,7 @@ type cluster struct {
 	*testing.T
 	ctx       context.Context
 	client    kubernetes.Interface
+	objects   dynamic.Interface
 	kubelet   *kubelet
 	namespace string
 	sets      sets
@@ -40,7 +41,7 @@ type cluster struct {
 
 func newCluster(t *testing.T, client kubernetes.Interface, objects dynamic.Interface, k *kubelet, kind schema.GroupVersionKind) *cluster {
 	t.Helper()
-	c := &cluster{T: t, ctx: t.Context(), client: client, kubelet: k}
+	c := &cluster{T: t, ctx: t.Context(), client: client, objects: objects, kubelet: k}
 	namespace, err := client.CoreV1().Namespaces().Create(c.ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
 	c.must(err)

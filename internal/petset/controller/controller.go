@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kubernetes-csi/external-snapshotter/client/v8/clientset/versioned"
 	apps "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -45,6 +46,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=list;watch;create;update
 // +kubebuilder:rbac:groups="",resources=nodes,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=persistentvolumes,verbs=list;watch;update
+// +kubebuilder:rbac:groups=snapshot.storage.k8s.io,resources=volumesnapshots,verbs=list
 // +kubebuilder:rbac:groups="",resources=events,verbs=create;patch
 //
 // Drains:
@@ -122,14 +124,19 @@ func newPetSets(ctx context.Context, mgr ctrl.Manager) (petSets, error) {
 	if err := waitForPetSets(ctx, mgr.GetRESTMapper()); err != nil {
 		return petSets{}, err
 	}
-	config := rest.CopyConfig(mgr.GetConfig())
-	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON // there is no protobuf of them
-	direct, err := runtimeclient.New(config, runtimeclient.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme()})
+	direct, err := runtimeclient.New(inJSON(mgr), runtimeclient.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme()})
 	if err != nil {
 		return petSets{}, fmt.Errorf("client of the PetSet controller: %w", err)
 	}
 	neighbours, err := informerOf(ctx, mgr.GetCache(), &apps.StatefulSet{})
 	return petSets{direct, neighbours}, err
+}
+
+// inJSON is for kinds of definitions, of which there is no protobuf.
+func inJSON(mgr ctrl.Manager) *rest.Config {
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	return config
 }
 
 // waitForPetSets asks who will be asked later: an API server tells of a new kind in
@@ -159,6 +166,10 @@ func addKind(ctx context.Context, mgr ctrl.Manager, options Options, kind kind, 
 	if err := mgr.Add(drains); err != nil {
 		return err
 	}
+	snapshots, err := versioned.NewForConfigAndClient(inJSON(mgr), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("client of the snapshots: %w", err)
+	}
 	c, err := controller.New(name, mgr, controller.Options{
 		MaxConcurrentReconciles: options.MaxConcurrentReconciles,
 		// First come, first served: the other queue lets what was there at the
@@ -166,7 +177,7 @@ func addKind(ctx context.Context, mgr ctrl.Manager, options Options, kind kind, 
 		UsePriorityQueue: ptr.To(false),
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](
 			10*time.Millisecond, maxRetryDelay),
-		Reconciler: newReconciler(kind, client, caches, recorder, drains, options.MaxConcurrentWrites),
+		Reconciler: newReconciler(kind, client, snapshots, caches, recorder, drains, options.MaxConcurrentWrites),
 	})
 	if err != nil {
 		return err

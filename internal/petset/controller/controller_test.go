@@ -35,6 +35,7 @@ func TestController(t *testing.T) {
 		t.Fatal(err)
 	}
 	definePetSets(t, config)
+	defineSnapshots(t, config)
 	k := startKubelet(t, client)
 	inNamespace := func(t *testing.T, kind schema.GroupVersionKind) *cluster {
 		return newCluster(t, client, objects, k, kind)

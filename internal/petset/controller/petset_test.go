@@ -36,6 +36,7 @@ var petSetTests = []struct {
 	{"overrides", testOverrides},
 	{"claims follow", testClaimsFollow},
 	{"volume loss", testVolumeLoss},
+	{"restored volume", testRestoredVolume},
 	{"depends on", testDependsOn},
 	{"drain", testDrain},
 	{"conditions", testConditions},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kubernetes-csi/external-snapshotter/client/v8/clientset/versioned"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,6 +23,7 @@ import (
 type reconciler struct {
 	kind      kind
 	client    kubernetes.Interface
+	snapshots versioned.Interface
 	caches    *caches
 	events    record.EventRecorder
 	revisions *revisions
@@ -32,10 +34,11 @@ type reconciler struct {
 	maxWrites int
 }
 
-func newReconciler(kind kind, kubernetesClient kubernetes.Interface, caches *caches, events record.EventRecorder, drains *drains, maxWrites int) *reconciler {
+func newReconciler(kind kind, kubernetesClient kubernetes.Interface, snapshots versioned.Interface, caches *caches, events record.EventRecorder, drains *drains, maxWrites int) *reconciler {
 	return &reconciler{
 		kind:      kind,
 		client:    kubernetesClient,
+		snapshots: snapshots,
 		caches:    caches,
 		events:    events,
 		revisions: newRevisions(kind, kubernetesClient, caches),
@@ -99,7 +102,9 @@ func (r *reconciler) step(ctx context.Context, set client.Object, value petset.S
 		DrainFailures:  r.drains.failuresOf(pods),
 		Now:            time.Now(),
 	}
-	r.observeVolumes(&observation, claims)
+	if err := r.observeVolumes(ctx, &observation, claims); err != nil {
+		return reconcile.Result{}, err
+	}
 	if len(pods) == 0 {
 		if observation.Unready, err = r.kind.unready(ctx, set); err != nil {
 			return reconcile.Result{}, err

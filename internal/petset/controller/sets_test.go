@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
 	"github.com/mainstay-io/mainstay/internal/petset"
@@ -91,11 +93,30 @@ func (s sets) convertBack(in *unstructured.Unstructured, err error) (*apps.State
 // definePetSets teaches an API server what a PetSet is.
 func definePetSets(t *testing.T, config *rest.Config) {
 	t.Helper()
-	client, err := apiextensionsclient.NewForConfig(config)
+	definition, err := v1alpha1.PetSetDefinition()
 	if err != nil {
 		t.Fatal(err)
 	}
-	definition, err := v1alpha1.PetSetDefinition()
+	define(t, config, definition)
+}
+
+// defineSnapshots teaches it what a VolumeSnapshot is.
+func defineSnapshots(t *testing.T, config *rest.Config) {
+	t.Helper()
+	content, err := os.ReadFile("../../volume/snapshots/crd/snapshot.storage.k8s.io_volumesnapshots.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	definition := &apiextensions.CustomResourceDefinition{}
+	if err := yaml.Unmarshal(content, definition); err != nil {
+		t.Fatal(err)
+	}
+	define(t, config, definition)
+}
+
+func define(t *testing.T, config *rest.Config, definition *apiextensions.CustomResourceDefinition) {
+	t.Helper()
+	client, err := apiextensionsclient.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
