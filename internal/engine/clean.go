@@ -66,9 +66,6 @@ func removeData(dataDir, word string, keep ...string) error {
 	if err := removeOutside(dataDir); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(Paths{DataDir: dataDir}.fence().Memory); err != nil {
-		return err
-	}
 	if len(keep) == 0 {
 		return os.RemoveAll(dataDir)
 	}

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -157,5 +159,5 @@ func endFence(ctx context.Context, paths Paths) error {
 			return err
 		}
 	}
-	return haltable(paths.DataDir).AllowAll()
+	return errors.Join(haltable(paths.DataDir).AllowAll(), os.RemoveAll(paths.fence().Memory))
 }

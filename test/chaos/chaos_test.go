@@ -27,6 +27,7 @@ func TestChaos(t *testing.T) {
 	c.startPet(t)
 	_ = t.Run("what is no loss", c.tryDisturbances) &&
 		t.Run("lost nodes", c.tryLosses) &&
+		t.Run("volumes lost with their node", c.tryVolumeLoss) &&
 		t.Run("more than half at once", c.tryTooMany) &&
 		t.Run("PostgreSQL", c.tryPostgres)
 }

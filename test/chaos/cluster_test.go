@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -112,7 +110,7 @@ func together(all []*hosts.Host, do func(*hosts.Host)) {
 // startPet starts the pet and its client.
 func (c *cluster) startPet(t *testing.T) {
 	t.Helper()
-	image := petImageFile(t)
+	image := hosts.WriteProgramImage(t, "./pet", petImage)
 	together(c.nodes, func(h *hosts.Host) {
 		if output, err := h.Command("image", "import", image).CombinedOutput(); err != nil {
 			t.Errorf("import the pet's image: %v: %s", err, output)
@@ -124,21 +122,6 @@ func (c *cluster) startPet(t *testing.T) {
 	c.server.Apply(t, strings.Replace(petManifest, "BEATS", filepath.Dir(c.beats), 1))
 	c.pet(t, petPod)
 	c.client = startClient(t, c.server)
-}
-
-func petImageFile(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "pet")
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", file, "./pet")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the pet: %v: %s", err, output)
-	}
-	program, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hosts.WriteImage(t, v1.Config{Entrypoint: []string{"/bin/pet"}}, map[string][]byte{"bin/pet": program}, petImage)
 }
 
 // pet waits until a pet is Ready, and returns its pod and its host.

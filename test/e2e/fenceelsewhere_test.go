@@ -282,7 +282,7 @@ func (m *fencedMachines) lose(t *testing.T, how string, do func(*hosts.Host) err
 	t.Helper()
 	for _, h := range m.network.Hosts {
 		m.waitMember(t, h)
-		m.waitNode(t, h)
+		h.WaitReady(t, m.client)
 	}
 	pet := func(ctx context.Context) *corev1.Pod {
 		pod, err := m.client.CoreV1().Pods("default").Get(ctx, "db-0", metav1.GetOptions{})

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/mainstay-io/mainstay/test/hosts"
 )
@@ -56,26 +53,10 @@ func startOtherStorage(t *testing.T, h *hosts.Host) {
 	if err := os.WriteFile(otherStorage(h, "logs/today"), []byte("quiet\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	importVendorsDriver(t, h)
+	h.Mainstay(t, "image", "import", hosts.WriteProgramImage(t, "../csidriver/serve", vendorsImage, vendorsDriver))
 	manifests := pagesManifests(t, h)
 	slices.Reverse(manifests) // the driver comes after its claims, and that is no matter
 	h.Apply(t, strings.Join(manifests, "\n---\n"))
-}
-
-func importVendorsDriver(t *testing.T, h *hosts.Host) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "driver")
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", file, "../csidriver/serve")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the driver: %v: %s", err, output)
-	}
-	program, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Mainstay(t, "image", "import", hosts.WriteImage(t, v1.Config{Entrypoint: []string{"/bin/driver", vendorsDriver}},
-		map[string][]byte{"bin/driver": program}, vendorsImage))
 }
 
 func tryOtherStorage(t *testing.T, h *hosts.Host) {

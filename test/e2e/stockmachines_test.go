@@ -1,17 +1,11 @@
 package e2e
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/test/hosts"
 	"github.com/mainstay-io/mainstay/test/hosts/network"
@@ -57,7 +51,7 @@ func startStockMachines(t *testing.T, number, count int) *stockMachines {
 		m.startKubelet(t, h)
 	}
 	for _, h := range n.Hosts {
-		m.waitNode(t, h)
+		h.WaitReady(t, m.client)
 	}
 	return m
 }
@@ -72,22 +66,6 @@ func (m *stockMachines) startKubelet(t *testing.T, h *hosts.Host) {
 	m.kubelets[h] = m.startUpstream(t, h.Run, "kubelet", "--config="+own("kubelet.yaml"), "--root-dir="+own("kubelet"),
 		"--kubeconfig="+m.kubeconfig(t, "kubelet-"+h.Name, "kubelet-"+h.Name), "--cert-dir="+own("pki"),
 		"--hostname-override="+h.Name, "--node-ip="+h.IP.String())
-}
-
-func (m *stockMachines) waitNode(t *testing.T, h *hosts.Host) {
-	t.Helper()
-	hosts.Eventually(t, 40*time.Second, func(ctx context.Context) error {
-		node, err := m.client.CoreV1().Nodes().Get(ctx, h.Name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		for _, condition := range node.Status.Conditions {
-			if condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue {
-				return nil
-			}
-		}
-		return errors.New("the node is not Ready")
-	})
 }
 
 // host finds the machine of a node.

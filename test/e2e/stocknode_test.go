@@ -10,14 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
 	"golang.org/x/sys/unix"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/internal/engine"
 	"github.com/mainstay-io/mainstay/test/hosts"
@@ -84,18 +81,7 @@ func (n *stockNode) startKubelet(t *testing.T) {
 	n.startUpstream(t, n.machine.Run, "kubelet", "--config="+n.file("kubelet.yaml"), "--root-dir="+n.kubeletDir,
 		"--kubeconfig="+n.kubeconfig(t, "kubelet", "kubelets-token"), "--cert-dir="+n.file("pki"),
 		"--hostname-override="+n.machine.Name, "--node-ip="+n.machine.IP.String())
-	hosts.Eventually(t, 30*time.Second, func(ctx context.Context) error {
-		node, err := n.client.CoreV1().Nodes().Get(ctx, n.machine.Name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		for _, condition := range node.Status.Conditions {
-			if condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue {
-				return nil
-			}
-		}
-		return errors.New("the node is not Ready")
-	})
+	n.machine.WaitReady(t, n.client)
 }
 
 // shareDirectory makes a directory as it is on a machine with systemd: what is

@@ -18,9 +18,12 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	nodeutil "k8s.io/component-helpers/node/util"
 
 	"github.com/mainstay-io/mainstay/test/hosts/network"
 )
@@ -152,6 +155,21 @@ func (h *Host) Apply(t testing.TB, manifest string) {
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("kubectl apply: %v\n%s", err, output)
 	}
+}
+
+// WaitReady waits until the host's node is Ready.
+func (h *Host) WaitReady(t testing.TB, client kubernetes.Interface) {
+	t.Helper()
+	Eventually(t, 40*time.Second, func(ctx context.Context) error {
+		node, err := client.CoreV1().Nodes().Get(ctx, h.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if _, ready := nodeutil.GetNodeCondition(&node.Status, corev1.NodeReady); ready == nil || ready.Status != corev1.ConditionTrue {
+			return fmt.Errorf("node %s is not Ready: %v", h.Name, ready)
+		}
+		return nil
+	})
 }
 
 // Access returns how the test itself reaches the host's API, as administrator.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -37,6 +38,23 @@ func (h *Host) ImportBusybox(t testing.TB) {
 func WriteBusyboxImage(t testing.TB) string {
 	t.Helper()
 	return WriteImage(t, v1.Config{}, nil, BusyboxImage, SameBusyboxImage)
+}
+
+// WriteProgramImage builds a Go program, makes an image that starts it with these
+// arguments, and returns the path of its tar file.
+func WriteProgramImage(t testing.TB, source, image string, arguments ...string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "program")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", file, source)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v: %s", source, err, output)
+	}
+	program, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return WriteImage(t, v1.Config{Entrypoint: append([]string{"/bin/program"}, arguments...)}, map[string][]byte{"bin/program": program}, image)
 }
 
 // WriteImage makes an image of busybox and more files, by their paths without the

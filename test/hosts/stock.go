@@ -28,6 +28,7 @@ func (h *Host) Stock(t testing.TB) Stock {
 		"processes":       h.processes(t),
 		"loop devices":    grep(output(t, "losetup", "--list", "--noheadings", "--output", "BACK-FILE"), h.DataDir),
 		"cgroups":         h.cgroups(),
+		"below /run":      lines(output(t, "find", "/run", "-maxdepth", "1", "-name", engine.Instance(filepath.Join(h.DataDir, "fence")))),
 	}
 }
 
