@@ -239,7 +239,7 @@ func writeKubeconfigs(paths Paths) error {
 	}
 	for _, who := range kubeconfigs {
 		user := &clientcmdapi.AuthInfo{
-			ClientCertificate: paths.pkiFile(who + ".crt"), ClientKey: paths.pkiFile(who + ".key"),
+			ClientCertificate: paths.pkiFile(who + ".crt"), ClientKey: paths.pkiFile(who + ".key"), AuthProvider: providerOf(who),
 		}
 		if err := writeKubeconfig(paths.kubeconfigOf(who), ownServer, ca, who, user); err != nil {
 			return err

@@ -33,11 +33,18 @@ type door struct {
 }
 
 func openDoor(paths Paths) (*door, error) {
+	client, err := rest.HTTPClientFor(&rest.Config{
+		Timeout:         askAgain,
+		TLSClientConfig: rest.TLSClientConfig{CAFile: paths.pkiFile("ca.crt"), ServerName: "127.0.0.1"}, // as who comes in asks for
+	})
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", doorAddress)
 	if err != nil {
 		return nil, err
 	}
-	d := &door{listener: listener, paths: paths, ready: func(ctx context.Context, server string) bool { return serverReady(ctx, paths, server) }}
+	d := &door{listener: listener, paths: paths, ready: func(ctx context.Context, server string) bool { return serverReady(ctx, client, server) }}
 	d.to = connrotation.NewDialer(d.dial)
 	return d, nil
 }
@@ -135,21 +142,14 @@ func (d *door) choose(ctx context.Context, servers []string) {
 
 // serverReady asks a server, without an identity, whether it is ready: it cannot be
 // without etcd.
-func serverReady(ctx context.Context, paths Paths, server string) bool {
-	client, err := rest.HTTPClientFor(&rest.Config{
-		Timeout:         askAgain,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: paths.pkiFile("ca.crt"), ServerName: "127.0.0.1"}, // as who comes in asks for
-	})
-	if err != nil {
-		return false
-	}
-	defer client.CloseIdleConnections()
+func serverReady(ctx context.Context, client *http.Client, server string) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+server+"/readyz", nil)
 	if err != nil {
 		return false
 	}
 	response, err := client.Do(request)
 	if err != nil {
+		client.CloseIdleConnections() // nobody may be at the other end any more
 		return false
 	}
 	response.Body.Close()

@@ -63,7 +63,7 @@ func writeNodeKubeconfigs(config Config, paths Paths) error {
 		if err != nil {
 			return err
 		}
-		identity := &clientcmdapi.AuthInfo{ClientCertificate: store.CurrentPath(), ClientKey: store.CurrentPath()}
+		identity := &clientcmdapi.AuthInfo{ClientCertificate: store.CurrentPath(), ClientKey: store.CurrentPath(), AuthProvider: providerOf(part.name)}
 		if err := writeKubeconfig(paths.kubeconfigOf(part.name), ownServer, ca, part.name, identity); err != nil {
 			return err
 		}

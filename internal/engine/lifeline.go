@@ -47,32 +47,13 @@ func (l lifeline) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		select {
 		case <-l.open:
-			return l.insist(untilKnown(next), request)
+			return insist(untilKnown(next), l.cut).RoundTrip(request)
 		case <-l.cut:
 			return nil, errLifelineCut
 		case <-request.Context().Done():
 			return nil, request.Context().Err()
 		}
 	})
-}
-
-// insist asks again and again until the API answers, if kubelet wants to know what changes.
-// Kubelet itself would wait for up to a minute after each failure (cache.Reflector), and
-// on a machine that is back from an outage not see for so long which pets come to it.
-func (l lifeline) insist(next http.RoundTripper, request *http.Request) (*http.Response, error) {
-	for {
-		response, err := next.RoundTrip(request)
-		if err == nil || !follows(request) {
-			return response, err
-		}
-		select {
-		case <-time.After(tryAgain):
-		case <-l.cut:
-			return nil, errLifelineCut
-		case <-request.Context().Done():
-			return nil, err
-		}
-	}
 }
 
 const (
@@ -101,12 +82,6 @@ func untilKnown(next http.RoundTripper) roundTripper {
 			}
 		}
 	}
-}
-
-// follows tells the requests of who keeps a copy of what the API has: lists and watches.
-func follows(request *http.Request) bool {
-	query := request.URL.Query()
-	return request.Method == http.MethodGet && (query.Has("watch") || query.Has("resourceVersion"))
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
