@@ -57,8 +57,9 @@ func (l lifeline) wrap(next http.RoundTripper) http.RoundTripper {
 }
 
 const (
-	// learning is how long an API server may take to know what a node may see.
-	learning = time.Second
+	// learning is how long an API server may take to know what a node may see. Kubelet waits
+	// as long for what is forbidden for good, as is all of a pod that was deleted.
+	learning = 400 * time.Millisecond
 	// askedMeanwhile is how often it is asked.
 	askedMeanwhile = 50 * time.Millisecond
 )

@@ -56,9 +56,11 @@ type reach struct {
 	connect, silence time.Duration
 }
 
-// reachServers is patient enough for a network that stutters.
+// reachServers bears a network that stutters. A connection that has been silent for longer
+// than this is of no use when the network is back: by then TCP tries so rarely that a new
+// one is there sooner.
 func reachServers(paths Paths) reach {
-	return reach{paths: paths, connect: 5 * time.Second, silence: 5 * time.Second}
+	return reach{paths: paths, connect: 1500 * time.Millisecond, silence: 3 * time.Second}
 }
 
 // DialContext connects to one of the servers that are known; where none is, to the
