@@ -34,6 +34,9 @@ func prepareKubelet(ctx context.Context, config Config, paths Paths, api lifelin
 		return nil, nil, err
 	}
 
+	if err := removeDamaged(paths.Kubelet()); err != nil {
+		return nil, nil, err
+	}
 	dependencies, err := app.UnsecuredDependencies(ctx, server, utilfeature.DefaultFeatureGate)
 	if err != nil {
 		return nil, nil, err
