@@ -165,5 +165,5 @@ func (j *Judge) tooMany(now Instant) string {
 	if 2*lost <= len(j.nodes) {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d nodes seem lost, which is more than half: nobody is fenced before some are back, or `mainstay leave` removed those that will not be", lost, len(j.nodes))
+	return fmt.Sprintf("%d of %d nodes seem lost, which is more than half: nobody is fenced before some are back, or those that are off for good are taken out: kubectl delete node NAME, and kubectl delete lease -n mainstay-node-lease NAME", lost, len(j.nodes))
 }
