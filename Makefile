@@ -23,14 +23,10 @@ demo: packages build image ## start Mainstay and a PostgreSQL of three pets on i
 
 .PHONY: test
 test: packages build ## pass every test, those on real engines included
-	@$(MAKE) --no-print-directory --jobs=3 test-e2e test-hosts check
+	@$(MAKE) --no-print-directory --jobs=2 test-unit lint
+	@$(MAKE) --no-print-directory test-hosts
+	@$(MAKE) --no-print-directory test-e2e
 	@$(MAKE) --no-print-directory test-chaos
-
-# The tests on real engines wait more than they compute: what computes runs
-# beside them, and makes way.
-.PHONY: check
-check: NICE := nice -n 19
-check: test-unit lint ## all that needs no engine
 
 .PHONY: packages
 packages: ## install the Debian packages that are missing
@@ -48,7 +44,7 @@ image: ## build the image of the demo
 
 .PHONY: test-unit
 test-unit: ## all tests but those on real engines
-	$(NICE) go test $(NOVET) $$(go list ./... | grep -vE '/(test|bench)(/|$$)')
+	go test $(NOVET) $$(go list ./... | grep -vE '/(test|bench)(/|$$)')
 
 .PHONY: test-e2e
 test-e2e: build ## try the real program, with real containers
@@ -58,7 +54,8 @@ test-e2e: build ## try the real program, with real containers
 test-hosts: packages ## break what the tests break with: machines on this one, their cables, their disks
 	go test $(NOVET) -count=1 ./test/hosts/... ./test/netdisk/...
 
-# It runs alone: a machine that other tests starve is lost, and fenced, with good reason.
+# It runs alone, as all tests on real engines: a leader that others starve loses its lease, and
+# a machine is fenced, with good reason.
 .PHONY: test-chaos
 test-chaos: packages build ## lose machines five times in each way, and see their pet back elsewhere (about ten minutes)
 	go test $(NOVET) -v -count=1 -timeout=40m ./test/chaos
@@ -91,7 +88,7 @@ test-conformance: packages build ## let Kubernetes' own end-to-end tests judge t
 
 .PHONY: lint
 lint: ## check style, import layers, that decisions stay pure, and what is generated
-	$(NICE) go tool -modfile=tools/go.mod golangci-lint run ./...
+	go tool -modfile=tools/go.mod golangci-lint run ./...
 	shellcheck hack/packages hack/build test/machine/run test/machine/inside test/machine/quotas examples/postgres/build-image examples/postgres/demo .ci/run
 	@rm -rf build/_generated && $(MAKE) --no-print-directory generate INTO=build/_generated
 	@cd build/_generated && for file in $$(find * -type f); do cmp "$$file" "../../$$file" || { echo "$$file is not what the comments in api/ make: run make generate"; exit 1; }; done

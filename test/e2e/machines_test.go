@@ -41,6 +41,7 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
 // one network; a router that knows nothing of pods lies between them and the third.
 func TestMachines(t *testing.T) {
 	n, far := hosts.NewNetwork(t, 13, network.Options{Hosts: 2}), hosts.New(t, 13)
+	hosts.Route(t)
 	server, near := n.Hosts[0], n.Hosts[1]
 	all := []*hosts.Host{server, near, far}
 	fresh := map[*hosts.Host]hosts.Stock{near: near.Stock(t), far: far.Stock(t)}

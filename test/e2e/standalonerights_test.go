@@ -8,19 +8,20 @@ import (
 
 // unseenRights are those whose use no audit shows, and why the controller has them.
 var unseenRights = map[string]string{
-	"update petsets.mainstay.dev/finalizers": "checked when a pod gets its owner",
-	"update pods/finalizers":                 "checked when a claim gets its owner",
-	"delete persistentvolumeclaims":          "checked when a claim's owner changes",
-	"get controllerrevisions.apps":           "asked when the name of a new one is taken",
-	"update persistentvolumes":               "when a volume is lost with its node",
-	"list nodes":                             "of an API server that does not stream lists",
-	"list persistentvolumes":                 "the same",
-	"create pods/exec":                       "of an API server that has no websockets",
-	"list pods":                              "of an API server that does not stream lists",
-	"list persistentvolumeclaims":            "the same",
-	"list controllerrevisions.apps":          "the same",
-	"list statefulsets.apps":                 "the same",
-	"list petsets.mainstay.dev":              "the same",
+	"update petsets.mainstay.dev/finalizers":       "checked when a pod gets its owner",
+	"update pods/finalizers":                       "checked when a claim gets its owner",
+	"delete persistentvolumeclaims":                "checked when a claim's owner changes",
+	"get controllerrevisions.apps":                 "asked when the name of a new one is taken",
+	"update persistentvolumes":                     "when a volume is lost with its node",
+	"list volumesnapshots.snapshot.storage.k8s.io": "when it is to be restored from one",
+	"list nodes":                    "of an API server that does not stream lists",
+	"list persistentvolumes":        "the same",
+	"create pods/exec":              "of an API server that has no websockets",
+	"list pods":                     "of an API server that does not stream lists",
+	"list persistentvolumeclaims":   "the same",
+	"list controllerrevisions.apps": "the same",
+	"list statefulsets.apps":        "the same",
+	"list petsets.mainstay.dev":     "the same",
 }
 
 func (c *stockCluster) checkRights(t *testing.T) {

@@ -80,6 +80,20 @@ func New(t testing.TB, number int) *Host {
 	return h
 }
 
+// Route makes this machine the router between the networks of its hosts, until the test ends.
+func Route(t testing.TB) {
+	t.Helper()
+	const forward = "/proc/sys/net/ipv4/ip_forward"
+	before, err := os.ReadFile(forward)
+	if err == nil {
+		err = os.WriteFile(forward, []byte("1"), 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.WriteFile(forward, before, 0) })
+}
+
 // needs returns the path of the binary.
 func needs(t testing.TB) (binary string) {
 	t.Helper()
