@@ -51,6 +51,7 @@ func (j FenceJudge) Run(ctx context.Context) error {
 	}
 	judge := agent.Judge{
 		Terms: fence.DefaultTerms(), Client: client, Leads: elector.IsLeader, Asker: impatientAsker(authority.JudgeTLS()),
+		Reported: 12 * time.Second, // a kubelet looks every ten (nodeStatusUpdateFrequency), unless told otherwise
 	}
 	parts := newGroup(ctx)
 	parts.run("judge", judge.Run)

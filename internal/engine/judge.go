@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,11 +35,16 @@ func runJudge(ctx context.Context, paths Paths, leads func() bool) error {
 		return err
 	}
 	judge := agent.Judge{
-		Terms: fence.DefaultTerms(), Client: client, Leads: leads,
+		Terms: fence.DefaultTerms(), Client: client, Leads: leads, Reported: kubeletReported,
 		Asker: impatientAsker(agent.ClientTLS(authorities, certificateOf(paths, "judge"))),
 	}
 	return judge.Run(ctx)
 }
+
+// kubeletReported: kubelet looks twice a second whether there is something to report
+// (setKubeletConfiguration), once it has noticed that its connection to the server is of no use
+// any more, and has another (reachServers).
+const kubeletReported = 6 * time.Second
 
 // forgetLeases removes the leases of nodes that were taken out of the cluster, once
 // they are fenced: until then their machines may still run pets.

@@ -82,6 +82,8 @@ func (n *stockNode) startKubelet(t *testing.T) {
 		"--kubeconfig="+n.kubeconfig(t, "kubelet", "kubelets-token"), "--cert-dir="+n.file("pki"),
 		"--hostname-override="+n.machine.Name, "--node-ip="+n.machine.IP.String())
 	n.machine.WaitReady(t, n.client)
+	// Its controller may come later than the node.
+	n.kubectl(t, "", "wait", "serviceaccount/default", "--for=create", "--timeout=30s")
 }
 
 // shareDirectory makes a directory as it is on a machine with systemd: what is

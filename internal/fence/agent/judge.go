@@ -18,6 +18,9 @@ type Judge struct {
 	Terms  fence.Terms
 	Client kubernetes.Interface
 	Asker  Asker
+	// Reported is how long a kubelet whose node is back may take to tell which volumes it
+	// has mounted.
+	Reported time.Duration
 	// Leads: of all judges this one is to act. When several do for a while, no more
 	// comes of it than that more nodes may be fenced at once.
 	Leads func() bool

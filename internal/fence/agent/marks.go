@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,10 +18,6 @@ import (
 
 // fencedTaint: the scheduler would go on to bind pods there.
 var fencedTaint = core.Taint{Key: v1alpha1.FencedTaint, Effect: core.TaintEffectNoSchedule}
-
-// reported is how long a kubelet that is back may take to tell which volumes it has mounted.
-// The usual one looks every ten seconds (nodeStatusUpdateFrequency).
-const reported = 12 * time.Second
 
 // marks are what a Node object shows of its lease: why it is fenced, with the taint, or
 // why it is not, though it seems lost. Empty: it is not so.
@@ -94,7 +89,7 @@ func (j *Judge) unreported(node string) bool {
 		back = now()
 		j.released[node] = back
 	}
-	return taken && now().Sub(back) < reported
+	return taken && now().Sub(back) < j.Reported
 }
 
 // csiVolume begins the names that kubelet gives to what CSI drivers attach.
