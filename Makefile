@@ -57,11 +57,11 @@ test-hosts: packages ## break what the tests break with: machines on this one, t
 # It runs alone, as all tests on real engines: a leader that others starve loses its lease, and
 # a machine is fenced, with good reason.
 .PHONY: test-chaos
-test-chaos: packages build ## lose machines five times in each way, and see their pet back elsewhere (about ten minutes)
+test-chaos: packages build ## lose machines five times in each way, and see their pet back elsewhere (about twelve minutes)
 	go test $(NOVET) -v -count=1 -timeout=40m ./test/chaos
 
 .PHONY: chaos
-chaos: packages build ## lose machines 50 times in each way, and print how long their pets were away (about two hours)
+chaos: packages build ## lose machines 50 times in each way, and print how long their pets were away (about an hour and a half)
 	go test $(NOVET) -v -count=1 -timeout=8h ./test/chaos -args -runs 50 -outage 10m -database-losses 20
 
 .PHONY: hosts

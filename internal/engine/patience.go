@@ -14,13 +14,13 @@ import (
 // long which pets come to it, nor where others are.
 func insist(next http.RoundTripper, stop <-chan struct{}) roundTripper {
 	return func(request *http.Request) (*http.Response, error) {
-		for {
+		for pause := tryAgain; ; pause = min(2*pause, time.Second) {
 			response, err := next.RoundTrip(request)
 			if err == nil || !follows(request) {
 				return response, err
 			}
 			select {
-			case <-time.After(tryAgain):
+			case <-time.After(pause):
 			case <-stop:
 				return nil, errLifelineCut
 			case <-request.Context().Done():
