@@ -39,6 +39,7 @@ func (l lifeline) sever() {
 var errLifelineCut = errors.New("the engine is stopping")
 
 func (l lifeline) wrap(next http.RoundTripper) http.RoundTripper {
+	next = insist(untilKnown(next), l.cut)
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		select {
 		case <-l.cut:
@@ -47,7 +48,7 @@ func (l lifeline) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		select {
 		case <-l.open:
-			return insist(untilKnown(next), l.cut).RoundTrip(request)
+			return next.RoundTrip(request)
 		case <-l.cut:
 			return nil, errLifelineCut
 		case <-request.Context().Done():
