@@ -72,9 +72,9 @@ func (e Executioner) Run(ctx context.Context) error {
 }
 
 // aside returns how to log without waiting: the disk that takes the log may hang. What
-// is said while it does is lost.
+// is said while it does is lost, but for one line.
 func aside(ctx context.Context) (say func(func(klog.Logger))) {
-	saying := make(chan func(klog.Logger))
+	saying := make(chan func(klog.Logger), 1)
 	go func() {
 		for {
 			select {
