@@ -64,8 +64,8 @@ func (r *round) marked(volume *corev1.PersistentVolume, claim *corev1.Persistent
 		out.Annotations[v1alpha1.FormerReclaimPolicyAnnotation] = string(volume.Spec.PersistentVolumeReclaimPolicy)
 	}
 	out.Annotations[v1alpha1.LostAnnotation] = fmt.Sprintf("%s: %s; claim %s/%s got a new volume", r.Now.UTC().Format(time.RFC3339), lossOf(volume, r.Nodes), claim.Namespace, claim.Name)
-	if r.Set.VolumeLoss.Restore {
-		out.Annotations[v1alpha1.RestoreFromAnnotation], _ = r.snapshotFor(claim)
+	if name, _ := r.snapshotFor(claim); r.Set.VolumeLoss.Restore && name != "" && out.Annotations[v1alpha1.RestoreFromAnnotation] == "" {
+		out.Annotations[v1alpha1.RestoreFromAnnotation] = name
 	}
 	out.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimRetain
 	return out

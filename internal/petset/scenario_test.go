@@ -50,7 +50,7 @@ import (
 // and for each node, and each volume, of a claim that is there or was:
 //
 //	node NAME [fenced]
-//	volume NAME on=NODE of=CLAIM|was=CLAIM [size=QUANTITY] [marked|marked=SNAPSHOT] [driver=NAME]
+//	volume NAME on=NODE of=CLAIM|was=CLAIM [size=QUANTITY] [marked|marked=SNAPSHOT] [reclaim=POLICY] [driver=NAME]
 //	snapshot NAME of=CLAIM taken=DURATION [unready]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -457,6 +457,7 @@ func affinityTo(label string, values ...string) *corev1.VolumeNodeAffinity {
 
 func readVolume(t *testing.T, o Observation, name string, words []string) {
 	claim, node, size, marked, from, driver := &corev1.PersistentVolumeClaim{}, "", "1Gi", false, "", "somebody.example.com"
+	reclaim := ""
 	for _, word := range words {
 		switch key, value, _ := strings.Cut(word, "="); key {
 		case "on":
@@ -472,6 +473,8 @@ func readVolume(t *testing.T, o Observation, name string, words []string) {
 			driver = value
 		case "size":
 			size = value
+		case "reclaim":
+			reclaim = value
 		default:
 			t.Fatalf("%s: what is %q?", name, word)
 		}
@@ -486,6 +489,9 @@ func readVolume(t *testing.T, o Observation, name string, words []string) {
 	}
 	if from != "" {
 		volume.Annotations[v1alpha1.RestoreFromAnnotation] = from
+	}
+	if reclaim != "" {
+		volume.Spec.PersistentVolumeReclaimPolicy = corev1.PersistentVolumeReclaimPolicy(reclaim)
 	}
 	o.Volumes[name] = volume
 }
