@@ -74,6 +74,9 @@ func (r *reconciler) volumesOf(set petset.Set, name string, claim *corev1.Persis
 		names = append(names, claim.Spec.VolumeName)
 	}
 	for _, name := range names {
+		if name == "" { // as it is for nearly all
+			continue
+		}
 		if volume := r.caches.volume(name); volume != nil {
 			volumes = append(volumes, volume)
 		}
