@@ -89,7 +89,7 @@ test-conformance: packages build ## let Kubernetes' own end-to-end tests judge t
 .PHONY: lint
 lint: ## check style, import layers, that decisions stay pure, and what is generated
 	go tool -modfile=tools/go.mod golangci-lint run ./...
-	shellcheck hack/packages hack/build test/machine/run test/machine/inside test/machine/quotas examples/postgres/build-image examples/postgres/demo .ci/run
+	shellcheck hack/packages hack/build test/machine/run test/machine/inside test/machine/kernel examples/postgres/build-image examples/postgres/demo .ci/run
 	@rm -rf build/_generated && $(MAKE) --no-print-directory generate INTO=build/_generated
 	@cd build/_generated && for file in $$(find * -type f); do cmp "$$file" "../../$$file" || { echo "$$file is not what the comments in api/ make: run make generate"; exit 1; }; done
 

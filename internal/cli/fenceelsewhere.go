@@ -50,6 +50,7 @@ Of two keepers on a node one works, and the other takes over when it ends.`,
 	flags.StringVar(&keeper.HostNamespaces, "host-namespaces", "", "in a pod with the node's process IDs: /proc/1/ns (default: this is a process of the node)")
 	addKubeletHealthFlag(flags, &keeper.KubeletHealth)
 	addFenceNodeFlags(flags, &keeper.StateDir, &keeper.KubeletCgroup, &keeper.KubeletDir)
+	addWatchdogFlag(flags, &keeper.Watchdog)
 	addLogFlag(flags, "how much to log: 2 tells each decision with its reason")
 	return command
 }
@@ -63,6 +64,10 @@ func addFenceNodeFlags(flags *pflag.FlagSet, stateDir, kubeletCgroup, kubeletDir
 
 func addKubeletHealthFlag(flags *pflag.FlagSet, address *string) {
 	flags.StringVar(address, "kubelet-health", engine.DefaultKubeletHealth, "where kubelet answers when it works")
+}
+
+func addWatchdogFlag(flags *pflag.FlagSet, watchdog *string) {
+	flags.StringVar(watchdog, "watchdog", "", "a watchdog, such as /dev/watchdog, that resets the node if its pets cannot be stopped (default none)")
 }
 
 func newFenceLeave() *cobra.Command {
@@ -130,6 +135,7 @@ func newFenceExecutioner() *cobra.Command {
 	flags.StringVar(&executioner.KubeletCgroup, "kubelet-cgroup", "", "the same")
 	flags.StringVar(&executioner.KubeletDir, "kubelet-dir", "", "the same")
 	flags.StringVar(&executioner.HostNamespaces, "host-namespaces", "", "the same")
+	flags.StringVar(&executioner.Watchdog, "watchdog", "", "the same")
 	flags.StringVar(&executioner.LogFile, "log-file", "", "where to log (default the terminal)")
 	return command
 }
@@ -161,5 +167,6 @@ this makes one:
 	flags.StringVar(&objects.HostNamespaces, "host-namespaces", "/proc/1/ns", "the namespaces of a process of the node, such as its first")
 	addKubeletHealthFlag(flags, &objects.KubeletHealth)
 	addFenceNodeFlags(flags, &objects.StateDir, &objects.KubeletCgroup, &objects.KubeletDir)
+	addWatchdogFlag(flags, &objects.Watchdog)
 	return command
 }

@@ -41,7 +41,7 @@ func (f upFlags) arguments(config engine.Config) []string {
 	for flag, value := range map[string]string{
 		"node-ip": f.nodeIP, "container-runtime-endpoint": f.runtime, "etcd-servers": strings.Join(f.etcd.Servers, ","),
 		"etcd-cafile": config.Etcd.CAFile, "etcd-certfile": config.Etcd.CertFile, "etcd-keyfile": config.Etcd.KeyFile,
-		"feature-gates": f.gates,
+		"feature-gates": f.gates, "watchdog": f.watchdog,
 	} {
 		if f.given(flag) {
 			arguments = append(arguments, "--"+flag+"="+value)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -27,6 +28,7 @@ type upFlags struct {
 	etcd       engine.EtcdAccess
 	gates      string
 	pools      []string
+	watchdog   string
 	given      func(flag string) bool
 }
 
@@ -42,7 +44,7 @@ its unit mainstay.service; elsewhere it detaches itself. Starting it twice is
 harmless.
 
 It remembers --node-name, --node-ip, --container-runtime-endpoint, --feature-gates,
-each --pool and the etcd flags: say them once. An empty value takes the default
+each --pool, --watchdog and the etcd flags: say them once. An empty value takes the default
 again; --pool NAME= forgets a pool, and leaves what is in it.
 
 A container runtime that runs already must hold no other pods, for kubelet ends
@@ -91,6 +93,7 @@ func (f *upFlags) addMachine(flags *pflag.FlagSet) {
 	flags.StringVar(&f.runtime, "container-runtime-endpoint", "",
 		"CRI socket of a runtime that runs already, as unix:///path (default a containerd of our own)")
 	flags.StringArrayVar(&f.pools, "pool", nil, "a further pool of volumes, as NAME=PATH: of a directory, or of an empty block device (may be repeated)")
+	addWatchdogFlag(flags, &f.watchdog)
 	flags.StringVar(&f.gates, "feature-gates", "", "Kubernetes' feature gates, as NAME=true,NAME=false (default those of Kubernetes)")
 }
 
@@ -152,6 +155,12 @@ func (f upFlags) choices(dataDir string) (engine.Choices, error) {
 	if f.given("feature-gates") {
 		choices.FeatureGates = f.gates
 	}
+	if f.given("watchdog") {
+		choices.Watchdog = f.watchdog
+		if err := checkWatchdog(f.watchdog); err != nil {
+			return choices, err
+		}
+	}
 	if choices.Pools, err = withPools(choices.Pools, f.pools); err != nil {
 		return choices, err
 	}
@@ -171,6 +180,18 @@ func (f upFlags) choices(dataDir string) (engine.Choices, error) {
 		}
 	}
 	return choices, nil
+}
+
+// checkWatchdog: a mistake is told now, not when the watchdog is needed.
+func checkWatchdog(path string) error {
+	if path == "" {
+		return nil
+	}
+	s, err := os.Stat(path)
+	if err != nil || s.Mode()&os.ModeCharDevice == 0 || !filepath.IsAbs(path) {
+		return fmt.Errorf("--watchdog %s: this machine has no watchdog there; its own are named in /sys/class/watchdog, and `modprobe softdog` makes one of the kernel's", path)
+	}
+	return nil
 }
 
 // withPools adds pools said as NAME=PATH to those that there are, and takes away
@@ -210,7 +231,7 @@ func checkSame(config engine.Config) error {
 		return err
 	}
 	if !reflect.DeepEqual(running, config.Choices) {
-		return errors.New("mainstay runs already, with another address, container runtime, etcd, feature gates or pools: `mainstay down` first, then up as you wish")
+		return errors.New("mainstay runs already, with another address, container runtime, etcd, feature gates, pools or watchdog: `mainstay down` first, then up as you wish")
 	}
 	return nil
 }

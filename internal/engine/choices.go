@@ -26,6 +26,8 @@ type Choices struct {
 	// Pools are this machine's pools of volumes beside the default one: by their
 	// names, the absolute paths of directories or of block devices.
 	Pools map[string]string `json:"pools,omitempty"`
+	// Watchdog is a device that resets this machine if its pets cannot be stopped; empty: none.
+	Watchdog string `json:"watchdog,omitempty"`
 }
 
 // Joined tells that the cluster's state and its controllers are on another machine.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,10 +45,12 @@ func fenceProcess(paths Paths, command string, arguments ...string) daemon {
 }
 
 func keeperProcess(config Config, paths Paths) daemon {
-	return fenceProcess(paths, KeeperCommand, "--node-name="+config.NodeName, "--node-ip="+config.NodeIP.String())
+	return fenceProcess(paths, KeeperCommand, "--node-name="+config.NodeName, "--node-ip="+config.NodeIP.String(), "--watchdog="+config.Watchdog)
 }
 
-func executionerProcess(paths Paths) daemon { return fenceProcess(paths, ExecutionerCommand) }
+func executionerProcess(paths Paths, watchdog string) daemon {
+	return fenceProcess(paths, ExecutionerCommand, "--watchdog="+watchdog)
+}
 
 // The hidden commands.
 const (
@@ -154,10 +155,12 @@ func waitForLease(ctx context.Context, paths Paths) {
 // endFence ends both processes. All pods have been stopped: the lease may run out.
 // What was frozen is allowed, so that it can be removed.
 func endFence(ctx context.Context, paths Paths) error {
-	for _, command := range []string{KeeperCommand, ExecutionerCommand} {
-		if err := fenceProcess(paths, command).stop(ctx, syscall.SIGKILL); err != nil {
-			return err
-		}
+	if err := fenceProcess(paths, KeeperCommand).stop(ctx, unix.SIGKILL); err != nil {
+		return err
+	}
+	// It is asked, so that it disarms its watchdog.
+	if err := fenceProcess(paths, ExecutionerCommand).stop(ctx, unix.SIGTERM); err != nil {
+		return err
 	}
 	return errors.Join(haltable(paths.DataDir).AllowAll(), os.RemoveAll(paths.fence().Memory))
 }

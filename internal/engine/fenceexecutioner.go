@@ -27,12 +27,15 @@ type FenceExecutioner struct {
 	// HostNamespaces is the directory of the namespaces of a process of the node; empty:
 	// this process has them.
 	HostNamespaces string
+	// Watchdog is a device of the node; empty: none.
+	Watchdog string
 }
 
 func (e FenceExecutioner) arguments() []string {
 	return []string{
 		"mainstay", "fence", ExecutionerCommand, "--state-dir=" + e.StateDir, "--kubelet-cgroup=" + e.KubeletCgroup,
 		"--kubelet-dir=" + e.KubeletDir, "--log-file=" + e.LogFile, "--host-namespaces=" + e.HostNamespaces,
+		"--watchdog=" + e.Watchdog,
 	}
 }
 
@@ -45,7 +48,7 @@ func (e FenceExecutioner) Run(ctx context.Context) error {
 		return err
 	}
 	pods := halt.Of("/sys/fs/cgroup", e.KubeletCgroup)
-	return runExecutioner(ctx, fenceDir(e.StateDir), pods, func(uid string) bool {
+	return runExecutioner(ctx, fenceDir(e.StateDir), e.Watchdog, pods, func(uid string) bool {
 		// kubelet makes the cgroup first, so that it was frozen for a moment.
 		return e.isKeeper(uid) && pods.Allow(uid) == nil
 	})
@@ -95,7 +98,7 @@ func (k FenceKeeper) program() string { return filepath.Join(k.StateDir, program
 func (k FenceKeeper) executioner() daemon {
 	e := FenceExecutioner{
 		StateDir: k.StateDir, KubeletCgroup: k.KubeletCgroup, KubeletDir: k.KubeletDir, HostNamespaces: k.HostNamespaces,
-		LogFile: filepath.Join(k.StateDir, "executioner.log"),
+		Watchdog: k.Watchdog, LogFile: filepath.Join(k.StateDir, "executioner.log"),
 	}
 	return daemon{
 		name: "the executioner", program: k.program(), arguments: e.arguments(), mark: ExecutionerCommand + "\x00--state-dir=" + k.StateDir + "\x00",

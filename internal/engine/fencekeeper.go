@@ -45,6 +45,8 @@ type FenceKeeper struct {
 	// HostNamespaces is the directory of the namespaces of a process of the node; empty:
 	// this is one.
 	HostNamespaces string
+	// Watchdog is a device of the node that resets it if its pets cannot be stopped; empty: none.
+	Watchdog string
 }
 
 // Run keeps the node's lease until ctx ends. The pets go on then for as long as it
@@ -124,7 +126,7 @@ func (k *FenceKeeper) findNode() error {
 	if os.Geteuid() != 0 {
 		return errors.New("pods are stopped and allowed by root alone: run this as root")
 	}
-	if err := errors.Join(checkNodePath("--state-dir", k.StateDir), checkNodePath("--kubelet-dir", k.KubeletDir), checkKubeletCgroup(k.KubeletCgroup), checkKubeletHealth(k.KubeletHealth)); err != nil {
+	if err := errors.Join(checkNodePath("--state-dir", k.StateDir), checkNodePath("--kubelet-dir", k.KubeletDir), checkKubeletCgroup(k.KubeletCgroup), checkKubeletHealth(k.KubeletHealth), checkWatchdogPath(k.Watchdog)); err != nil {
 		return err
 	}
 	if k.KubeletCgroup != "" {
@@ -133,6 +135,13 @@ func (k *FenceKeeper) findNode() error {
 	found, err := findKubeletCgroup("/sys/fs/cgroup")
 	k.KubeletCgroup = found
 	return err
+}
+
+func checkWatchdogPath(path string) error {
+	if path != "" && filepath.Dir(path) != "/dev" {
+		return fmt.Errorf("--watchdog %q: write a device of the nodes, such as /dev/watchdog", path)
+	}
+	return nil
 }
 
 // waitFit returns when nothing speaks against that this node becomes a part of the

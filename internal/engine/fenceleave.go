@@ -26,7 +26,8 @@ func (k FenceKeeper) Leave(ctx context.Context) error {
 		return ignoreEnd(ctx, err)
 	}
 	defer release()
-	if err := k.executioner().stop(ctx, unix.SIGKILL); err != nil {
+	// It is asked, so that it disarms its watchdog.
+	if err := k.executioner().stop(ctx, unix.SIGTERM); err != nil {
 		return err
 	}
 	// One that is killed has no name any more a moment before it is gone.

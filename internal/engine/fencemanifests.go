@@ -45,7 +45,7 @@ type FenceObjects struct {
 	// Leave: the nodes leave the fence; see FenceKeeper.Leave.
 	Leave bool
 	// The others are those of each node; see FenceKeeper.
-	StateDir, KubeletCgroup, KubeletDir, KubeletHealth, HostNamespaces string
+	StateDir, KubeletCgroup, KubeletDir, KubeletHealth, HostNamespaces, Watchdog string
 }
 
 // Print writes, as YAML, what a Kubernetes needs to have its lost nodes fenced.
@@ -58,7 +58,7 @@ func (o FenceObjects) Print(to io.Writer) error {
 }
 
 func (o FenceObjects) objects() ([]*unstructured.Unstructured, error) {
-	if err := errors.Join(checkNodePath("--state-dir", o.StateDir), checkNodePath("--kubelet-dir", o.KubeletDir), checkKubeletCgroup(o.KubeletCgroup), checkKubeletHealth(o.KubeletHealth), checkNodePath("--host-namespaces", o.HostNamespaces)); err != nil {
+	if err := errors.Join(checkNodePath("--state-dir", o.StateDir), checkNodePath("--kubelet-dir", o.KubeletDir), checkKubeletCgroup(o.KubeletCgroup), checkKubeletHealth(o.KubeletHealth), checkNodePath("--host-namespaces", o.HostNamespaces), checkWatchdogPath(o.Watchdog)); err != nil {
 		return nil, err
 	}
 	own, err := unstructuredObjects(slices.Concat([]runtime.Object{leasesNamespace()}, o.rights(), o.policies()))
@@ -68,7 +68,7 @@ func (o FenceObjects) objects() ([]*unstructured.Unstructured, error) {
 	install, err := installObjects("fence.yaml", map[string]any{
 		"Namespace": quoted(o.Namespace), "Image": quoted(o.Image), "Leave": o.Leave,
 		"StateDir": quoted(o.StateDir), "MemoryDir": quoted(fenceDir(o.StateDir).Memory), "KubeletCgroup": quoted(o.KubeletCgroup), "KubeletHealth": quoted(o.KubeletHealth),
-		"HostNamespaces": quoted(o.HostNamespaces), "KubeletDir": quoted(o.KubeletDir), "KeeperVolume": keeperVolume,
+		"HostNamespaces": quoted(o.HostNamespaces), "KubeletDir": quoted(o.KubeletDir), "KeeperVolume": keeperVolume, "Watchdog": quoted(o.Watchdog),
 	})
 	return append(own, install...), err
 }

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-var someFence = FenceObjects{Namespace: "there", StateDir: "/var/lib/fence", KubeletDir: "/var/lib/kubelet", KubeletHealth: DefaultKubeletHealth, HostNamespaces: "/proc/1/ns"}
+var someFence = FenceObjects{Namespace: "there", StateDir: "/var/lib/fence", KubeletDir: "/var/lib/kubelet", KubeletHealth: DefaultKubeletHealth, HostNamespaces: "/proc/1/ns", Watchdog: "/dev/watchdog"}
 
 func TestFenceObjects(t *testing.T) {
 	without := []string{
@@ -95,7 +95,7 @@ func checkKeepers(t *testing.T, object map[string]any, leave bool) {
 			t.Errorf("%s of the node is %s in the container", v.HostPath.Path, mount.MountPath)
 		}
 	}
-	want := "fence keeper --host-namespaces /proc/1/ns --state-dir /var/lib/fence --kubelet-dir /var/lib/kubelet --kubelet-health " + DefaultKubeletHealth
+	want := "fence keeper --host-namespaces /proc/1/ns --state-dir /var/lib/fence --kubelet-dir /var/lib/kubelet --kubelet-health " + DefaultKubeletHealth + " --watchdog /dev/watchdog"
 	if leave {
 		want = "fence leave --stay --state-dir /var/lib/fence --kubelet-dir /var/lib/kubelet"
 	}
@@ -111,6 +111,7 @@ func TestFenceObjectsRefuse(t *testing.T) {
 		"--kubelet-cgroup":  func(o *FenceObjects) { o.KubeletCgroup = "/system.slice" },
 		"--kubelet-health":  func(o *FenceObjects) { o.KubeletHealth = "127.0.0.1:10248" },
 		"--host-namespaces": func(o *FenceObjects) { o.HostNamespaces = "" },
+		"--watchdog":        func(o *FenceObjects) { o.Watchdog = "watchdog" },
 	} {
 		o := someFence
 		change(&o)

@@ -25,8 +25,9 @@ func keeperUser(nodeName string) string { return "mainstay:keeper:" + nodeName }
 // keepersGroup is that of all keepers.
 const keepersGroup = "mainstay:keepers"
 
-// RunKeeper keeps the lease of this machine's node until ctx ends.
-func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) error {
+// RunKeeper keeps the lease of this machine's node until ctx ends. The watchdog is the
+// executioner's; empty: none.
+func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP, watchdog string) error {
 	paths, terms := Paths{DataDir: dataDir}, fence.DefaultTerms()
 	keeper, err := impatientClient(paths, "keeper")
 	if err != nil {
@@ -53,29 +54,33 @@ func RunKeeper(ctx context.Context, dataDir, nodeName string, nodeIP net.IP) err
 		Asker:  impatientAsker(agent.ClientTLS(authorities, certificateOf(paths, "kubelet"))),
 		Alive:  func(ctx context.Context) bool { return engineLives(ctx, paths) },
 		Executioner: func(ctx context.Context) error {
-			return ensureExecutioner(ctx, executionerProcess(paths), paths.fence())
+			return ensureExecutioner(ctx, executionerProcess(paths, watchdog), paths.fence())
 		},
 	}.Run(ctx)
 }
 
 // RunExecutioner stops the pets of this machine whenever their deadline is past, until
-// ctx ends.
-func RunExecutioner(ctx context.Context, dataDir string) error {
-	return runExecutioner(ctx, Paths{DataDir: dataDir}.fence(), haltable(dataDir), nil)
+// ctx ends. The watchdog is a device; empty: none.
+func RunExecutioner(ctx context.Context, dataDir, watchdog string) error {
+	return runExecutioner(ctx, Paths{DataDir: dataDir}.fence(), watchdog, haltable(dataDir), nil)
 }
 
-func runExecutioner(ctx context.Context, dir agent.Dir, pods halt.Pods, spare func(uid string) bool) error {
+func runExecutioner(ctx context.Context, dir agent.Dir, watchdog string, pods halt.Pods, spare func(uid string) bool) error {
 	memory, err := dir.OpenMemory()
 	if err != nil {
 		return err
 	}
 	defer memory.Close()
 	stayInMemory(ctx, pods)
-	return agent.Executioner{Memory: memory, Dir: dir, Stop: func(ctx context.Context) error {
+	executioner := agent.Executioner{Memory: memory, Dir: dir, Terms: fence.DefaultTerms(), Stop: func(ctx context.Context) error {
 		spared := dir.Spared()
 		spared.Also = spare
 		return agent.StopPets(ctx, pods, spared)
-	}}.Run(ctx)
+	}}
+	if watchdog != "" {
+		executioner.Watchdog = func() (agent.Watchdog, error) { return agent.OpenWatchdog(watchdog) }
+	}
+	return executioner.Run(ctx)
 }
 
 // stayInMemory keeps this process's memory, of its program what it has used, from being

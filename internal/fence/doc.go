@@ -58,7 +58,8 @@
 //     before the lease was read as Fenced (UID and resourceVersion). A pod may ask that
 //     its node be fenced for some time first; the judge that acts must have seen that.
 //  10. The keeper's own death ends in the pets' death: a second process stops them
-//     at the Deadline, for as long as it is past.
+//     at the Deadline, for as long as it is past. A watchdog, where there is one, is fed by a
+//     renewal, or when no pet runs.
 //  11. When more than half of the nodes seem lost, nobody is closed or fenced. Half is
 //     also what rule 8 can bear: with more members gone, no fencing could be finished.
 //

@@ -11,11 +11,15 @@ import (
 )
 
 // again is how often the executioner looks for pets that somebody has started while
-// none may run, and stopLimit how long it waits for processes to end in each look.
+// none may run, stopLimit how long it waits for processes to end in each look, and
+// tryAgain how long it leaves a watchdog alone that it cannot have.
 const (
 	again     = 50 * time.Millisecond
 	stopLimit = 200 * time.Millisecond
+	tryAgain  = time.Second
 )
+
+const allStopped = "The deadline is past: all pets are stopped"
 
 // Executioner stops the pets whenever the deadline is past. It needs nothing but the
 // kernel.
@@ -25,6 +29,11 @@ type Executioner struct {
 	Dir Dir
 	// Stop stops all pets; see halt.Pods.
 	Stop func(context.Context) error
+	// Watchdog opens a watchdog that resets the machine if pets cannot be stopped, or if
+	// there is no executioner any more that could; nil: none is wanted. Terms say for how long
+	// it is fed.
+	Watchdog func() (Watchdog, error)
+	Terms    fence.Terms
 }
 
 // Run works until ctx ends. The pets do not: whoever ends an executioner starts
@@ -46,27 +55,45 @@ func (e Executioner) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	told := false
-	say := aside(ctx)
+	return e.watch(ctx, alarm, aside(ctx))
+}
+
+// watch works from when the node has a lease.
+func (e Executioner) watch(ctx context.Context, alarm alarm, say func(func(klog.Logger))) error {
+	guard := guard{open: e.Watchdog, memory: e.Memory, say: say}
+	e.Memory.setGuarded(false) // the one before may have said so
+	var failed error
+	told := "" // what has been said of this deadline
 	for ctx.Err() == nil {
 		deadline := e.Memory.Load()
 		if !deadline.Overdue(e.Memory.boot, now()) {
-			told = false
-			if err := alarm.wait(deadline.Until); err != nil {
+			told, failed = "", nil
+			guard.feed(e.Terms.Feed(deadline, e.Memory.boot, now()))
+			if err := alarm.wait(guard.next(deadline.Until)); err != nil {
 				return err
 			}
 			continue
 		}
-		err := e.stop(ctx)
-		if err != nil && ctx.Err() == nil {
+		var stopped bool
+		stopped, failed = e.stop(ctx)
+		switch {
+		case failed != nil && ctx.Err() == nil && told != failed.Error():
+			err := failed
+			told = err.Error()
 			say(func(log klog.Logger) { log.Error(err, "Pets cannot be stopped; trying again") })
-		} else if !told {
-			say(func(log klog.Logger) { log.Info("The deadline is past: all pets are stopped", "epoch", deadline.Epoch) })
-			told = true
+		case stopped:
+			guard.feed(e.Terms.FeedStopped())
+			if told != allStopped {
+				told = allStopped
+				say(func(log klog.Logger) { log.Info(allStopped, "epoch", deadline.Epoch) })
+			}
 		}
 		if err := alarm.wait(now().Add(again)); err != nil {
 			return err
 		}
+	}
+	if failed == nil { // else the machine must be reset, whoever ended this
+		guard.close()
 	}
 	return nil
 }
@@ -93,14 +120,14 @@ func aside(ctx context.Context) (say func(func(klog.Logger))) {
 	}
 }
 
-// stop ends the deadline for good, and then the pets.
-func (e Executioner) stop(ctx context.Context) error {
+// stop ends the deadline for good, and then the pets; unless it was prolonged just in time.
+func (e Executioner) stop(ctx context.Context) (stopped bool, err error) {
 	e.Memory.setExecuting(true)
 	defer e.Memory.setExecuting(false)
 	for {
 		deadline := e.Memory.Load()
 		if !deadline.Overdue(e.Memory.boot, now()) {
-			return nil // the keeper was just in time
+			return false, nil
 		}
 		if deadline.Until == 0 || e.Memory.Swap(deadline, fence.Deadline{Boot: deadline.Boot, Epoch: deadline.Epoch}) {
 			break
@@ -108,5 +135,6 @@ func (e Executioner) stop(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, stopLimit, fmt.Errorf("not within %v", stopLimit))
 	defer cancel()
-	return e.Stop(ctx)
+	err = e.Stop(ctx)
+	return err == nil, err
 }

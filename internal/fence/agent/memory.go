@@ -22,8 +22,9 @@ type Memory struct {
 	boot string
 }
 
-// memorySize is that of two words: the deadline, and whether the executioner is at work.
-const memorySize = 16
+// memorySize is that of three words: the deadline, whether the executioner is at work, and
+// whether it feeds a watchdog.
+const memorySize = 24
 
 const memoryPrefix = "deadline-"
 
@@ -82,12 +83,19 @@ func (m *Memory) Swap(old, replacement fence.Deadline) bool {
 // false: the executioner sets it before it looks.
 func (m *Memory) Executing() bool { return m.word(1).Load() != 0 }
 
-func (m *Memory) setExecuting(is bool) {
+func (m *Memory) setExecuting(is bool) { m.setFlag(1, is) }
+
+// Guarded tells whether the executioner feeds a watchdog.
+func (m *Memory) Guarded() bool { return m.word(2).Load() != 0 }
+
+func (m *Memory) setGuarded(is bool) { m.setFlag(2, is) }
+
+func (m *Memory) setFlag(word int, is bool) {
 	var value uint64
 	if is {
 		value = 1
 	}
-	m.word(1).Store(value)
+	m.word(word).Store(value)
 }
 
 // word is one that a single instruction replaces.

@@ -57,7 +57,7 @@ func (n Node) Run(ctx context.Context) error {
 		if err := n.enter(ctx, memory); err != nil {
 			return err
 		}
-		group.Go(func() error { n.announce(ctx); return nil })
+		group.Go(func() error { n.announce(ctx, memory); return nil })
 		keeper := Keeper{
 			Terms: n.Terms, Node: n.Name, Machine: n.Machine, Memory: memory, Leases: n.Leases, Asker: n.Asker, Words: words,
 			Pods: n.Pets, Alive: n.Alive, Executioner: n.Executioner,

@@ -14,7 +14,7 @@ import (
 
 // QuotaDisk gives a file system of that kind, ext4 or xfs, that holds projects to
 // their limits, in a file below dir. It lasts as long as the test. Kernels without
-// project quotas skip the test; test/machine/quotas runs such tests on one that has
+// project quotas skip the test; test/machine/kernel runs such tests on one that has
 // them.
 func QuotaDisk(t testing.TB, dir, fs string, size int64) (mounted string) {
 	t.Helper()
