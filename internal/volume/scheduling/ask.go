@@ -22,9 +22,12 @@ type ask struct {
 	quality qos.Parameters
 	// directory: the volume is to be a directory of the pool.
 	directory bool
+	// size is what the claim asks for, in bytes.
+	size int64
 }
 
-// anything says whether it matters which pool it is.
+// anything says whether it matters which pool it is, beside space. That upstream's plugin
+// VolumeBinding sees to.
 func (a ask) anything() bool { return a.quality.Guaranteed() || a.directory }
 
 // waits says whether a claim of that class gets its volume from our driver, where
@@ -42,6 +45,7 @@ func askOf(claim *core.PersistentVolumeClaim, class *storage.StorageClass, attri
 		// So the provisioner calls the volume of a claim.
 		volume: volume.IDFor("pvc-" + string(claim.UID)),
 		pool:   volume.PoolOf(class.Parameters),
+		size:   claim.Spec.Resources.Requests.Storage().Value(),
 	}
 	a.directory, _ = volume.IsDirectory(class.Parameters[volume.BackendParameter]) // other values are the driver's to refuse
 	var err error

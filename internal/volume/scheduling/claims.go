@@ -9,7 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// asksOf gives what the pod's claims ask of pools, each once. With an error there
+// asksOf gives what the pod's waiting claims ask of pools, each once. With an error there
 // is one, of the claim that is at fault.
 func (p *plugin) asksOf(pod *core.Pod) ([]ask, error) {
 	var asks []ask
@@ -24,7 +24,7 @@ func (p *plugin) asksOf(pod *core.Pod) ([]ask, error) {
 		if err != nil {
 			return []ask{a}, err
 		}
-		if a.anything() {
+		if a.pool != "" {
 			asks = append(asks, a)
 		}
 	}

@@ -25,6 +25,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
@@ -147,7 +148,7 @@ func (c *cluster) class(name string, parameters map[string]string) {
 
 func (c *cluster) node(name string) {
 	_, err := c.client.CoreV1().Nodes().Create(c.Context(), &core.Node{
-		ObjectMeta: meta.ObjectMeta{Name: name},
+		ObjectMeta: meta.ObjectMeta{Name: name, Labels: map[string]string{core.LabelHostname: name}},
 		Status: core.NodeStatus{Allocatable: core.ResourceList{
 			core.ResourceCPU: resource.MustParse("1000"), core.ResourceMemory: resource.MustParse("1000Gi"), core.ResourcePods: resource.MustParse("1000"),
 		}},
@@ -166,6 +167,31 @@ func (c *cluster) pool(node string, owes int64, volumes ...string) {
 	}
 	is.Status = wanted.Status
 	c.must(c.pools.Status().Update(c.Context(), is))
+}
+
+// space writes what a node's pool has left, as its driver and the provisioner would.
+func (c *cluster) space(node, left string) {
+	c.Helper()
+	quantity := resource.MustParse(left)
+	pool := poolOf(node, 0)
+	c.must(c.pools.Get(c.Context(), client.ObjectKeyFromObject(pool), pool))
+	pool.Status.Available = &quantity
+	c.must(c.pools.Status().Update(c.Context(), pool))
+	classes, err := c.client.StorageV1().StorageClasses().List(c.Context(), meta.ListOptions{})
+	c.must(err)
+	for _, class := range classes.Items {
+		capacity := &storage.CSIStorageCapacity{
+			ObjectMeta:       meta.ObjectMeta{Name: class.Name + "-" + node},
+			StorageClassName: class.Name, Capacity: &quantity,
+			NodeTopology: &meta.LabelSelector{MatchLabels: map[string]string{core.LabelHostname: node}},
+		}
+		capacities := c.client.StorageV1().CSIStorageCapacities("default")
+		if err := capacities.Delete(c.Context(), capacity.Name, meta.DeleteOptions{}); !apierrors.IsNotFound(err) {
+			c.must(err)
+		}
+		_, err := capacities.Create(c.Context(), capacity, meta.CreateOptions{})
+		c.must(err)
+	}
 }
 
 // pod makes a pod with a claim of the same name.
@@ -216,6 +242,14 @@ func (c *cluster) chosen(name string) (claim *core.PersistentVolumeClaim, node s
 		return nil
 	})
 	return claim, node
+}
+
+// tracked has the scheduler look at the space that is left.
+func (c *cluster) tracked() {
+	_, err := c.client.StorageV1().CSIDrivers().Create(c.Context(), &storage.CSIDriver{
+		ObjectMeta: meta.ObjectMeta{Name: volume.DriverName}, Spec: storage.CSIDriverSpec{StorageCapacity: ptr.To(true)},
+	}, meta.CreateOptions{})
+	c.must(err)
 }
 
 // refuse gives a claim back, as the driver of the node does that was chosen.

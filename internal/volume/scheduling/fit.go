@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mainstay-io/mainstay/api/v1alpha1"
@@ -37,7 +38,9 @@ func judge(node string, pools []*v1alpha1.Pool, asks []ask, assumed []promise) v
 	v := verdict{left: 1}
 	byPool := map[string][]ask{}
 	for _, a := range asks {
-		byPool[a.pool] = append(byPool[a.pool], a)
+		if a.anything() {
+			byPool[a.pool] = append(byPool[a.pool], a)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(byPool)) {
 		i := slices.IndexFunc(pools, func(p *v1alpha1.Pool) bool { return p.Spec.Name == name })
@@ -65,6 +68,22 @@ func judge(node string, pools []*v1alpha1.Pool, asks []ask, assumed []promise) v
 		}
 	}
 	return v
+}
+
+// full says which pools of a node have too little space for what is asked for. Upstream has
+// found that out for the node as a whole.
+func full(node string, pools []*v1alpha1.Pool, asks []ask) (lacks []string) {
+	for _, a := range asks {
+		i := slices.IndexFunc(pools, func(p *v1alpha1.Pool) bool { return p.Spec.Name == a.pool })
+		if i < 0 {
+			continue
+		}
+		if left := pools[i].Status.Available; left != nil && left.Value() < a.size {
+			lacks = append(lacks, fmt.Sprintf("pool %s of node %s: %s of space left, %s asked",
+				a.pool, node, resource.NewQuantity(qos.WholeMebi(left.Value()), resource.BinarySI), resource.NewQuantity(a.size, resource.BinarySI)))
+		}
+	}
+	return lacks
 }
 
 // exhausted: the node says that nothing is left. It may have reasons that cannot be

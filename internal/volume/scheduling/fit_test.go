@@ -131,6 +131,28 @@ func TestNeverMoreThanThePoolMayPromise(t *testing.T) {
 	}
 }
 
+func TestFull(t *testing.T) {
+	pool, unknown := poolOf("a", 0), poolOf("a", 0)
+	pool.Status.Available = resource.NewQuantity(3<<30+5, resource.BinarySI)
+	of := func(gibibytes int64, name string) ask { return ask{pool: name, size: gibibytes << 30} }
+	for _, c := range []struct {
+		why   string
+		pool  *v1alpha1.Pool
+		asks  []ask
+		lacks string
+	}{
+		{"just enough", pool, []ask{of(3, "default")}, ""},
+		{"too much", pool, []ask{of(4, "default")}, "pool default of node a: 3Gi of space left, 4Gi asked"},
+		{"one of two", pool, []ask{of(1, "default"), of(10, "default")}, "pool default of node a: 3Gi of space left, 10Gi asked"},
+		{"a pool that is not there: that is told elsewhere", pool, []ask{of(4, "fast")}, ""},
+		{"a pool that tells nothing", unknown, []ask{of(4, "default")}, ""},
+	} {
+		if got := strings.Join(full("a", []*v1alpha1.Pool{c.pool}, c.asks), "; "); got != c.lacks {
+			t.Errorf("%s: %q, expected %q", c.why, got, c.lacks)
+		}
+	}
+}
+
 func TestAssumptions(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	a := assumptions{byVolume: map[string]promise{}}

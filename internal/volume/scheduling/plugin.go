@@ -85,8 +85,8 @@ func (p *plugin) SignPod(_ context.Context, pod *core.Pod) ([]framework.SignFrag
 	return []framework.SignFragment{{Key: framework.VolumesSignerName, Value: framework.VolumesSigner(pod)}}, nil
 }
 
-// PreFilter reads what the pod's claims ask for. For most pods that is nothing,
-// and then the plugin is not asked again.
+// PreFilter reads what the pod's claims ask for. For most pods that is nothing, and
+// then the plugin is not asked again.
 func (p *plugin) PreFilter(_ context.Context, state framework.CycleState, pod *core.Pod, _ []framework.NodeInfo) (*framework.PreFilterResult, *framework.Status) {
 	if !p.known() {
 		return nil, framework.NewStatus(framework.Skip)

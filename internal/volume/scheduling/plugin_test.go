@@ -112,4 +112,19 @@ func TestPlacing(t *testing.T) {
 		t.Errorf("500 IOPS are left on b again; the pod went to %s", node)
 	}
 	c.allBound()
+
+	// A claim for which no pool has the space is told so, by the pools' names.
+	c.tracked()
+	c.space("a", "1023Mi")
+	c.space("b", "600Mi")
+	c.pod("large", "plain", "")
+	lacks = "pool default of node a: 1023Mi of space left, 1Gi asked; pool default of node b: 600Mi of space left, 1Gi asked"
+	c.says("PersistentVolumeClaim", "large", "InsufficientCapacity", lacks)
+	c.says("Pod", "large", "FailedScheduling", "pool default of node b: 600Mi of space left, 1Gi asked")
+	c.pod("fast-and-large", "400", "")
+	c.says("PersistentVolumeClaim", "fast-and-large", "InsufficientCapacity", "1023Mi of space left, 1Gi asked")
+	c.space("b", "2Gi")
+	if node := c.lands("large"); node != "b" {
+		t.Errorf("2 GiB are left on b; the pod went to %s", node)
+	}
 }

@@ -61,7 +61,9 @@ func (p *plugin) wakeForNode(node string) {
 	p.wake(func(r refused) bool { return r.nodes[node] && p.fits(r, node) })
 }
 
-func (p *plugin) fits(r refused, node string) bool { return len(p.judge(node, r.asks).lacks) == 0 }
+func (p *plugin) fits(r refused, node string) bool {
+	return len(p.judge(node, r.asks).lacks) == 0 && len(full(node, p.pools.on(node), r.asks)) == 0
+}
 
 func (p *plugin) wake(which func(refused) bool) {
 	for _, r := range p.waiting.list() {
