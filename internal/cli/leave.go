@@ -15,14 +15,16 @@ func newLeave(o *options) *cobra.Command {
 	var force bool
 	command := &cobra.Command{
 		Use:   "leave",
-		Short: "Take this machine out of the cluster that it has joined",
+		Short: "Take this machine out of its cluster: a node, or one of several servers",
 		Long: `Have the server move the pods of this machine to others, one by one, leaders last, as
 PodDisruptionBudgets allow; then stop Mainstay here, remove the machine's Node, and
 forget the cluster. It refuses, before it moves anything, while there are volumes that
 lie on this machine alone. Interrupted, it may be repeated.
 
 With --force the pods are just stopped, and the files of volumes stay in the data
-directory, without a cluster that knows them.`,
+directory, without a cluster that knows them.
+
+The only server cannot leave: ` + "`mainstay down --purge`" + ` ends a cluster.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if os.Geteuid() != 0 {
@@ -33,7 +35,9 @@ directory, without a cluster that knows them.`,
 				return err
 			}
 			if !choices.Joined() {
-				return errors.New("this machine has not joined a cluster. (On a server, `mainstay down --purge` ends its part in the cluster; on the last one, the cluster.)")
+				if err := engine.CheckServerLeaves(command.Context(), o.dataDir); err != nil {
+					return err
+				}
 			}
 			return leave(command.Context(), o, force)
 		},

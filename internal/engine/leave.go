@@ -3,17 +3,19 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
 
-// Empty has the server move all pods away from this machine, which has joined its
-// cluster, and keep new ones from it. The ID tells this wish from earlier ones.
+// Empty has the server that leads move all pods away from this machine, and keep new ones from it. The ID tells this wish from earlier ones.
 func Empty(ctx context.Context, dataDir, id string, report func(string)) error {
 	client, name, err := NodeClient(dataDir)
 	if err != nil {
@@ -34,6 +36,34 @@ func Empty(ctx context.Context, dataDir, id string, report func(string)) error {
 		err = errors.New(state.Refused)
 	}
 	return errors.Join(err, withdrawn)
+}
+
+// CheckServerLeaves refuses where the machine is no server beside others: what they share, the
+// keys of the cluster among it, must not go with the last of them.
+func CheckServerLeaves(ctx context.Context, dataDir string) error {
+	paths := Paths{DataDir: dataDir}
+	if _, err := os.Stat(paths.kubeconfigOf("machines")); errors.Is(err, os.ErrNotExist) {
+		return errors.New("this machine is in no cluster")
+	}
+	access, err := accessOf(paths, "machines")
+	if err != nil {
+		return err
+	}
+	access.Dial = reachServers(paths).DialContext // there may be no engine
+	access.Timeout = apiPatience
+	client, err := kubernetes.NewForConfig(access)
+	if err != nil {
+		return err
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("no server tells whether there are others than this one: %w", err)
+	}
+	own := knownNodeName(paths)
+	if !slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return n.Name != own && IsServer(&n) && nodeReady(&n) }) {
+		return errors.New("this machine is the only server that is Ready: `mainstay down --purge` ends its part in the cluster, and the cluster if its state is here, too")
+	}
+	return nil
 }
 
 // followLeaving reports what the server does, until it is done or refuses.

@@ -51,6 +51,12 @@ func TestServers(t *testing.T) {
 	t.Run("what keeps a machine from becoming a server", func(t *testing.T) {
 		tryServerRefusals(t, n, first, second, etcdHost, nodeToken, serverToken)
 	})
+	t.Run("the only server cannot leave", func(t *testing.T) {
+		output, err := first.Command("leave", "--force").CombinedOutput()
+		if err == nil || !strings.Contains(string(output), "only server") {
+			t.Errorf("%v: %s", err, output)
+		}
+	})
 	t.Run("who may read what servers share", func(t *testing.T) { tryServerTokens(t, first, nodeToken, serverToken) })
 	together([]*hosts.Host{second, node}, func(h *hosts.Host) {
 		h.Join(t, map[*hosts.Host][]string{second: serverToken, node: nodeToken}[h])
@@ -75,6 +81,7 @@ func TestServers(t *testing.T) {
 	first.Apply(t, movableSet)
 	first.Kubectl(t, "wait", "petset/move", "--for=jsonpath={.status.readyReplicas}=3", "--timeout=60s")
 	checkLeader(t, second, first)
+	t.Run("a server leaves, and another one joins in its stead", func(t *testing.T) { tryServerLeaves(t, first, second, serverToken) })
 	t.Run("the leading server is cut off from etcd", func(t *testing.T) { tryCutLeader(t, n, first, second, etcdHost) })
 	t.Run("the leading server loses power", func(t *testing.T) { tryLostLeader(t, second, first) })
 }
@@ -174,6 +181,26 @@ func tryHalfServer(t *testing.T, h *hosts.Host, token []string) {
 	}
 	checkRefused(t, h, nil, "has not finished joining", "mainstay join")
 	h.Join(t, token)
+}
+
+// tryServerLeaves: its pets are Ready elsewhere before it goes, and nothing of the cluster
+// stays on it, its keys least of all.
+func tryServerLeaves(t *testing.T, stays, leaves *hosts.Host, token []string) {
+	leaves.Mainstay(t, "leave")
+	if left, err := os.ReadDir(leaves.DataDir); err == nil {
+		t.Errorf("on the machine that left is still %v", left)
+	}
+	for name, pet := range movablePets(t, stays) {
+		if pet.Spec.NodeName == leaves.Name || readySince(pet).IsZero() {
+			t.Errorf("%s is on %s, and Ready since %v", name, pet.Spec.NodeName, readySince(pet))
+		}
+	}
+	if table := stays.Mainstay(t, "nodes"); strings.Contains(table, leaves.Name) {
+		t.Errorf("nodes:\n%s", table)
+	}
+	leaves.Join(t, token)
+	leaves.ImportBusybox(t)
+	checkLeader(t, leaves, stays)
 }
 
 // leader returns the name of the server that leads, as another one sees it.
