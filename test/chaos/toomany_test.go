@@ -17,9 +17,8 @@ import (
 )
 
 // tryTooMany loses more than half of the machines at once: nobody is fenced, for as
-// well it may be the judge who sees nothing. They come back, and the pet is there.
+// well it may be the judge who sees nothing. They come back, and so does the pet.
 func (c *cluster) tryTooMany(t *testing.T) {
-	before, _ := c.pet(t, petPod)
 	for _, h := range c.nodes {
 		c.waitMember(t, h)
 	}
@@ -44,9 +43,8 @@ func (c *cluster) tryTooMany(t *testing.T) {
 		c.waitMember(t, h)
 	}
 	c.waitHeld(t, core.ConditionFalse)
-	if after, _ := c.pet(t, petPod); after.UID != before.UID {
-		t.Error("the pet was started elsewhere")
-	}
+	// When the first is back, it is one that is missing, and may be fenced: the pet may be
+	// anywhere, once.
 	hosts.Eventually(t, time.Minute, func(context.Context) error { _, err := c.client.since(now() - time.Second); return err })
 	lives, err := readLives(c.beats)
 	must(t, err)
