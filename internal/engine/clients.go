@@ -30,3 +30,15 @@ func clientOf(paths Paths, who string) (kubernetes.Interface, error) {
 	}
 	return kubernetes.NewForConfig(access)
 }
+
+// clientWithoutEngine is the same for who does not know whether one runs on this machine: it
+// goes to any server that answers, and waits no longer than people do.
+func clientWithoutEngine(paths Paths, who string) (kubernetes.Interface, error) {
+	access, err := accessOf(paths, who)
+	if err != nil {
+		return nil, err
+	}
+	access.Dial = reachServers(paths).DialContext
+	access.Timeout = apiPatience
+	return kubernetes.NewForConfig(access)
+}

@@ -90,12 +90,6 @@ func waitForServingCertificate(ctx context.Context, paths Paths) error {
 // has joined, and the node's name.
 func NodeClient(dataDir string) (kubernetes.Interface, string, error) {
 	paths := Paths{DataDir: dataDir}
-	access, err := accessOf(paths, "kubelet")
-	if err != nil {
-		return nil, "", err
-	}
-	access.Dial = reachServers(paths).DialContext // there may be no engine
-	access.Timeout = apiPatience
-	client, err := kubernetes.NewForConfig(access)
+	client, err := clientWithoutEngine(paths, "kubelet")
 	return client, knownNodeName(paths), err
 }

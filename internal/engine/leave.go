@@ -43,15 +43,9 @@ func Empty(ctx context.Context, dataDir, id string, report func(string)) error {
 func CheckServerLeaves(ctx context.Context, dataDir string) error {
 	paths := Paths{DataDir: dataDir}
 	if _, err := os.Stat(paths.kubeconfigOf("machines")); errors.Is(err, os.ErrNotExist) {
-		return errors.New("this machine is in no cluster")
+		return errors.New("this machine is in no cluster that it could leave: `mainstay join` makes it a part of one, `mainstay up` begins one")
 	}
-	access, err := accessOf(paths, "machines")
-	if err != nil {
-		return err
-	}
-	access.Dial = reachServers(paths).DialContext // there may be no engine
-	access.Timeout = apiPatience
-	client, err := kubernetes.NewForConfig(access)
+	client, err := clientWithoutEngine(paths, "machines")
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (e Executioner) watch(ctx context.Context, alarm alarm, say func(func(klog.
 		var stopped bool
 		stopped, failed = e.stop(ctx)
 		switch {
-		case failed != nil && ctx.Err() == nil && told != failed.Error():
+		case failed != nil && told != failed.Error():
 			err := failed
 			told = err.Error()
 			say(func(log klog.Logger) { log.Error(err, "Pets cannot be stopped; trying again") })
@@ -121,6 +121,7 @@ func aside(ctx context.Context) (say func(func(klog.Logger))) {
 }
 
 // stop ends the deadline for good, and then the pets; unless it was prolonged just in time.
+// The end of ctx does not interrupt it: it would look as if pets could not be stopped.
 func (e Executioner) stop(ctx context.Context) (stopped bool, err error) {
 	e.Memory.setExecuting(true)
 	defer e.Memory.setExecuting(false)
@@ -133,7 +134,7 @@ func (e Executioner) stop(ctx context.Context) (stopped bool, err error) {
 			break
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, stopLimit, fmt.Errorf("not within %v", stopLimit))
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), stopLimit, fmt.Errorf("not within %v", stopLimit))
 	defer cancel()
 	err = e.Stop(ctx)
 	return err == nil, err

@@ -138,6 +138,29 @@ func TestWatchdogOfPetsThatCannotBeStopped(t *testing.T) {
 	}
 }
 
+// To end an executioner that is about to stop pets, as `mainstay leave` does where the server is
+// gone, does not look as if they could not be stopped.
+func TestWatchdogIsDisarmedWhilePetsAreStopped(t *testing.T) {
+	t.Parallel()
+	var r recorder
+	begun := make(chan struct{}, 100)
+	_, _, end := execute(t, &r, func(ctx context.Context) error {
+		begun <- struct{}{}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(stopLimit / 2):
+			return nil
+		}
+	})
+	<-begun
+	<-begun
+	end()
+	if _, disarmed := r.was(); disarmed != 1 {
+		t.Errorf("it was disarmed %d times", disarmed)
+	}
+}
+
 // One that is in use is had as soon as it is not.
 func TestWatchdogInUse(t *testing.T) {
 	t.Parallel()
