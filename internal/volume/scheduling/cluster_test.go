@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/kube-scheduler/framework"
+	podutil "k8s.io/kubernetes/pkg/api/v1/pod"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
@@ -305,30 +306,36 @@ func (c *cluster) provision(claim *core.PersistentVolumeClaim, node string) {
 	c.must(err)
 }
 
-// told returns the events of a kind about a pod, or about its claim.
-func (c *cluster) told(kind, name, reason string) (about []core.Event) {
+// claimSays waits until an event about a claim says something.
+func (c *cluster) claimSays(name, reason, message string) {
 	c.Helper()
-	all, err := c.client.CoreV1().Events("default").List(c.Context(), meta.ListOptions{FieldSelector: "involvedObject.kind=" + kind + ",involvedObject.name=" + name})
-	c.must(err)
-	for _, e := range all.Items {
-		if e.Reason == reason {
-			about = append(about, e)
-		}
-	}
-	return about
-}
-
-// says waits until an event says something.
-func (c *cluster) says(kind, name, reason, message string) {
-	c.Helper()
-	c.eventually(kind+" "+name+" says "+message, func() error {
-		about := c.told(kind, name, reason)
-		for _, e := range about {
+	c.eventually("claim "+name+" says "+message, func() error {
+		all, err := c.client.CoreV1().Events("default").List(c.Context(), meta.ListOptions{
+			FieldSelector: "involvedObject.kind=PersistentVolumeClaim,involvedObject.name=" + name + ",reason=" + reason,
+		})
+		c.must(err)
+		for _, e := range all.Items {
 			if strings.Contains(e.Message, message) {
 				return nil
 			}
 		}
-		return fmt.Errorf("%v", about)
+		return fmt.Errorf("%v", all.Items)
+	})
+}
+
+// podSays waits until a pod that is not scheduled says something of it. Its condition is asked,
+// for its events become a series that keeps its first words: perhaps that the scheduler did not
+// know the claim yet.
+func (c *cluster) podSays(name, message string) {
+	c.Helper()
+	c.eventually("pod "+name+" says "+message, func() error {
+		pod, err := c.client.CoreV1().Pods("default").Get(c.Context(), name, meta.GetOptions{})
+		c.must(err)
+		_, scheduled := podutil.GetPodCondition(&pod.Status, core.PodScheduled)
+		if scheduled == nil || !strings.Contains(scheduled.Message, message) {
+			return fmt.Errorf("%v", scheduled)
+		}
+		return nil
 	})
 }
 

@@ -53,9 +53,9 @@ func TestPlacing(t *testing.T) {
 	// Pool b still shows that it owes nothing.
 	c.pod("third", "400", "")
 	lacks := "pool default of node b: 0 IOPS left of 800 IOPS, 400 IOPS asked"
-	c.says("Pod", "third", "FailedScheduling", lacks)
-	c.says("PersistentVolumeClaim", "third", "InsufficientPerformance", lacks)
-	c.says("PersistentVolumeClaim", "third", "InsufficientPerformance", "pool default of node a: 300 IOPS left of 800 IOPS, 400 IOPS asked")
+	c.podSays("third", lacks)
+	c.claimSays("third", "InsufficientPerformance", lacks)
+	c.claimSays("third", "InsufficientPerformance", "pool default of node a: 300 IOPS left of 800 IOPS, 400 IOPS asked")
 
 	c.pod("modest", "plain", "")
 	c.lands("modest") // a pod that asks for nothing finds its way
@@ -73,12 +73,12 @@ func TestPlacing(t *testing.T) {
 	}
 
 	c.pod("fifth", "plain", "fast")
-	c.says("PersistentVolumeClaim", "fifth", "InsufficientPerformance", "there is no VolumeAttributesClass fast")
+	c.claimSays("fifth", "InsufficientPerformance", "there is no VolumeAttributesClass fast")
 	_, err := c.client.StorageV1().VolumeAttributesClasses().Create(c.Context(), &storage.VolumeAttributesClass{
 		ObjectMeta: meta.ObjectMeta{Name: "fast"}, DriverName: volume.DriverName, Parameters: map[string]string{"minIops": "100"},
 	}, meta.CreateOptions{})
 	c.must(err)
-	c.says("PersistentVolumeClaim", "fifth", "InsufficientPerformance", "100 IOPS asked")
+	c.claimSays("fifth", "InsufficientPerformance", "100 IOPS asked")
 	c.pool("b", 500, c.volumeOf("first"), c.volumeOf("second"))
 	if node := c.lands("fifth"); node != "b" {
 		t.Errorf("room was made on b; the pod went to %s", node)
@@ -105,7 +105,7 @@ func TestPlacing(t *testing.T) {
 		t.Errorf("300 IOPS are left on a, 500 on b; the pod was to go to %s", node)
 	}
 	c.pod("eighth", "400", "")
-	c.says("PersistentVolumeClaim", "eighth", "InsufficientPerformance", "pool default of node b: 100 IOPS left")
+	c.claimSays("eighth", "InsufficientPerformance", "pool default of node b: 100 IOPS left")
 	c.must(c.client.CoreV1().Pods("default").Delete(c.Context(), "seventh", meta.DeleteOptions{}))
 	c.refuse(claim)
 	if node := c.lands("eighth"); node != "b" {
@@ -119,10 +119,10 @@ func TestPlacing(t *testing.T) {
 	c.space("b", "600Mi")
 	c.pod("large", "plain", "")
 	lacks = "pool default of node a: 1023Mi of space left, 1Gi asked; pool default of node b: 600Mi of space left, 1Gi asked"
-	c.says("PersistentVolumeClaim", "large", "InsufficientCapacity", lacks)
-	c.says("Pod", "large", "FailedScheduling", "pool default of node b: 600Mi of space left, 1Gi asked")
+	c.claimSays("large", "InsufficientCapacity", lacks)
+	c.podSays("large", "pool default of node b: 600Mi of space left, 1Gi asked")
 	c.pod("fast-and-large", "400", "")
-	c.says("PersistentVolumeClaim", "fast-and-large", "InsufficientCapacity", "1023Mi of space left, 1Gi asked")
+	c.claimSays("fast-and-large", "InsufficientCapacity", "1023Mi of space left, 1Gi asked")
 	c.space("b", "2Gi")
 	if node := c.lands("large"); node != "b" {
 		t.Errorf("2 GiB are left on b; the pod went to %s", node)
