@@ -23,6 +23,9 @@ type findings struct {
 	nodes map[string][]string
 }
 
+// demanding: something is asked for that the plugin decides, and not space alone.
+func (f *findings) demanding() bool { return slices.ContainsFunc(f.asks, ask.anything) }
+
 // Clone gives the findings themselves: preemption, which plays without some pods,
 // finds the same.
 func (f *findings) Clone() framework.StateData { return f }

@@ -85,8 +85,9 @@ func (p *plugin) SignPod(_ context.Context, pod *core.Pod) ([]framework.SignFrag
 	return []framework.SignFragment{{Key: framework.VolumesSignerName, Value: framework.VolumesSigner(pod)}}, nil
 }
 
-// PreFilter reads what the pod's claims ask for. For most pods that is nothing, and
-// then the plugin is not asked again.
+// PreFilter reads what the pod's claims ask for. For most pods that is nothing,
+// and then the plugin is not asked again; or it is space alone, and then only if
+// the pod finds no node.
 func (p *plugin) PreFilter(_ context.Context, state framework.CycleState, pod *core.Pod, _ []framework.NodeInfo) (*framework.PreFilterResult, *framework.Status) {
 	if !p.known() {
 		return nil, framework.NewStatus(framework.Skip)
@@ -100,6 +101,9 @@ func (p *plugin) PreFilter(_ context.Context, state framework.CycleState, pod *c
 	if err != nil {
 		found.unclear = err.Error()
 		return nil, framework.NewStatus(framework.UnschedulableAndUnresolvable, found.unclear)
+	}
+	if !found.demanding() {
+		return nil, framework.NewStatus(framework.Skip)
 	}
 	return nil, nil
 }

@@ -2,7 +2,6 @@ package scheduling
 
 import (
 	"context"
-	"slices"
 
 	core "k8s.io/api/core/v1"
 	"k8s.io/kube-scheduler/framework"
@@ -10,7 +9,7 @@ import (
 
 // PreScore leaves pods alone that ask for nothing.
 func (p *plugin) PreScore(_ context.Context, state framework.CycleState, _ *core.Pod, _ []framework.NodeInfo) *framework.Status {
-	if found := findingsIn(state); found == nil || !slices.ContainsFunc(found.asks, ask.anything) {
+	if found := findingsIn(state); found == nil || !found.demanding() {
 		return framework.NewStatus(framework.Skip)
 	}
 	return nil
