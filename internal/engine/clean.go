@@ -111,9 +111,10 @@ func killCgroup(ctx context.Context, name string) error {
 	})
 }
 
+// removeCgroup waits a moment for processes that were killed and have not ended.
 func removeCgroup(name string) error {
 	for _, root := range cgroupRoots() {
-		if err := removeCgroupTree(filepath.Join(root, name)); err != nil {
+		if err := cgroups.RemovePath(filepath.Join(root, name)); err != nil {
 			return fmt.Errorf("remove cgroup: %w", err)
 		}
 	}
@@ -128,27 +129,6 @@ func cgroupRoots() []string {
 	}
 	roots, _ := filepath.Glob(filepath.Join(root, "*"))
 	return roots
-}
-
-func removeCgroupTree(directory string) error {
-	entries, err := os.ReadDir(directory)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if entry.IsDir() {
-			if err := removeCgroupTree(filepath.Join(directory, entry.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	if err := unix.Rmdir(directory); err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("%s: %w", directory, err)
-	}
-	return nil
 }
 
 // unmountAll unmounts everything below the data directory, the deepest first. A pool

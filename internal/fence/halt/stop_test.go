@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/cgroups"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,26 +58,11 @@ func newNode(t *testing.T) node {
 			_ = n.Stop(context.Background(), func(string) bool { return false })
 			_ = n.Allow(uid)
 		}
-		removeCgroups(t, filepath.Dir(n.root))
+		if err := cgroups.RemovePath(filepath.Dir(n.root)); err != nil {
+			t.Error(err)
+		}
 	})
 	return n
-}
-
-func removeCgroups(t *testing.T, path string) {
-	t.Helper()
-	entries, _ := os.ReadDir(path)
-	for _, e := range entries {
-		if e.IsDir() {
-			removeCgroups(t, filepath.Join(path, e.Name()))
-		}
-	}
-	for range 100 {
-		if err := os.Remove(path); err == nil || errors.Is(err, os.ErrNotExist) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond) // what was killed is still being buried
-	}
-	t.Errorf("the cgroup %s cannot be removed", path)
 }
 
 // container starts a program of a pod, as a runtime does, which counts in a file.
