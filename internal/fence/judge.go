@@ -126,6 +126,10 @@ func (j *Judge) again(now Instant) time.Duration {
 // fence is the second half of rule 8.
 func (j *Judge) fence(now Instant, s *sighting, v *Verdict) {
 	node, members := s.lease.Node, s.lease.Members
+	if len(members) == 1 {
+		v.Held[node] = fmt.Sprintf("node %s is closed, but knew no other node when it was last heard of: none can tell that its lease ran out. If its machine is off for good: kubectl delete lease -n mainstay-node-lease %s", node, node)
+		return
+	}
 	over := 0
 	for _, other := range members.Others(node) {
 		if until, refused := s.refused[other]; refused && now >= until {

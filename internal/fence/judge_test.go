@@ -167,6 +167,22 @@ func TestAsksAgain(t *testing.T) {
 	c.want(AskRefusals)
 }
 
+// A node that is its own only member may vouch for itself for ever: a person must say that
+// it is off.
+func TestNobodyRefusesTheOnlyMember(t *testing.T) {
+	c := newCourt(t, 2, "n0")
+	c.leases = slices.Clone(c.leases)
+	c.leases[0].Members, c.leases[0].Version = Members{"n0"}, 2
+	c.see()
+	c.pass(2.4)
+	c.write(c.want(WriteLease)[0])
+	c.pass(10)
+	c.wantNothing("nobody can be asked")
+	if held := c.judge.Decide(c.now).Held["n0"]; !strings.Contains(held, "kubectl delete lease") {
+		t.Errorf("it says %q", held)
+	}
+}
+
 // Another judge goes on where one stopped.
 func TestAnotherJudge(t *testing.T) {
 	c := closed(t, 3)

@@ -14,6 +14,18 @@ func MembersOf(nodes []string) Members {
 	return slices.Compact(sorted)
 }
 
+// MembersFor gives the members that a node commits: itself, and all who have leases, for
+// their keepers work. A node that sees no lease but its own takes all nodes of the
+// cluster, whose keepers are about to start: while it has no member but itself, it vouches
+// for itself, and nobody can fence it.
+func MembersFor(node string, leased, nodes []string) Members {
+	members := MembersOf(append([]string{node}, leased...))
+	if len(members) == 1 {
+		members = MembersOf(append([]string{node}, nodes...))
+	}
+	return members
+}
+
 // Others are those that can be asked about a node: all but itself.
 func (m Members) Others(node string) []string {
 	return slices.DeleteFunc(slices.Clone(m), func(name string) bool { return name == node })

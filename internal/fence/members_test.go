@@ -2,6 +2,7 @@ package fence
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -24,6 +25,22 @@ func TestRefusalsMeetVoices(t *testing.T) {
 			if can := members.vouch("n0", voices); can != (refusals < needed) {
 				t.Errorf("%d members, %d refuse, %d needed: vouch is %v", n, refusals, needed, can)
 			}
+		}
+	}
+}
+
+// Only a node that is alone in its cluster is alone in the fence.
+func TestWhoTheMembersAre(t *testing.T) {
+	for name, c := range map[string]struct{ leased, nodes, want []string }{
+		"a cluster of one":                     {nil, []string{"a"}, []string{"a"}},
+		"the others' keepers are not at work":  {nil, []string{"c", "b", "a"}, []string{"a", "b", "c"}},
+		"nor do they work when this one's do":  {[]string{"a"}, []string{"c", "b", "a"}, []string{"a", "b", "c"}},
+		"a node without a keeper is no member": {[]string{"b"}, []string{"a", "b", "c"}, []string{"a", "b"}},
+		"a lease without a Node":               {[]string{"a", "d"}, []string{"a", "b"}, []string{"a", "d"}},
+		"no node is known yet, not even it":    {nil, nil, []string{"a"}},
+	} {
+		if members := MembersFor("a", c.leased, c.nodes); !slices.Equal(members, c.want) {
+			t.Errorf("%s: %v", name, members)
 		}
 	}
 }

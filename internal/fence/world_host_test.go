@@ -143,11 +143,11 @@ func (h *host) look() {
 			if h.life != life || h.keeper == nil {
 				return
 			}
-			names := []string{h.name}
+			var leased []string
 			for _, lease := range leases {
-				names = append(names, lease.Node)
+				leased = append(leased, lease.Node)
 			}
-			h.keeper.SetMembers(MembersOf(names))
+			h.keeper.SetMembers(MembersFor(h.name, leased, h.w.nodes()))
 			if h.w.broken != "IGNORANT" {
 				h.member.Read(leases)
 			}

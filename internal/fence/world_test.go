@@ -55,6 +55,14 @@ func newWorld(seed uint64, hosts int, broken string, telling bool) *world {
 	return w
 }
 
+// nodes are the names of all machines.
+func (w *world) nodes() (names []string) {
+	for _, h := range w.hosts {
+		names = append(names, h.name)
+	}
+	return names
+}
+
 // run lets time pass, unless something forbidden has happened.
 func (w *world) run(d time.Duration) {
 	end := w.now + d

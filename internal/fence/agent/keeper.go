@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,13 +155,14 @@ func (k *Keeper) lookAtMembers(ctx context.Context) {
 		return
 	}
 	k.informed = now()
-	names := []string{k.Node}
-	for _, lease := range leases {
-		names = append(names, lease.Node)
+	leased := make([]string, len(leases))
+	for i, lease := range leases {
+		leased[i] = lease.Node
 	}
+	members := fence.MembersFor(k.Node, leased, slices.Collect(maps.Keys(peers)))
 	k.tell(ctx, func(fence.Instant) []fence.Action {
 		k.peers = peers
-		k.core.SetMembers(fence.MembersOf(names))
+		k.core.SetMembers(members)
 		return nil
 	})
 }
