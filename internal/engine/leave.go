@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -53,9 +51,8 @@ func CheckServerLeaves(ctx context.Context, dataDir string) error {
 	if err != nil {
 		return fmt.Errorf("no server tells whether there are others than this one: %w", err)
 	}
-	own := knownNodeName(paths)
-	if !slices.ContainsFunc(nodes.Items, func(n corev1.Node) bool { return n.Name != own && IsServer(&n) && nodeReady(&n) }) {
-		return errors.New("this machine is the only server that is Ready: `mainstay down --purge` ends its part in the cluster, and the cluster if its state is here, too")
+	if !serverStays(knownNodeName(paths), nodes.Items) {
+		return errLastServer
 	}
 	return nil
 }

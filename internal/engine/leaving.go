@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,7 +90,7 @@ func takeOut(ctx context.Context, clients drain.Clients, node *corev1.Node) {
 			cancel() // the node stays after all
 		}
 	}
-	err := checkNothingLies(ctx, clients, node.Name)
+	err := checkSpared(ctx, clients, node)
 	if err == nil {
 		err = drain.Node(ctx, clients, node.Name, drain.Options{Back: backAgain}, func(doing string) { state.Doing = doing; tell() })
 	}
@@ -103,21 +104,41 @@ func takeOut(ctx context.Context, clients drain.Clients, node *corev1.Node) {
 	tell()
 }
 
-// checkNothingLies refuses a node on which there are volumes that no other node has.
-func checkNothingLies(ctx context.Context, client kubernetes.Interface, name string) error {
+// checkSpared refuses a node that the cluster cannot do without: the last server, and one
+// that has volumes which no other node has.
+func checkSpared(ctx context.Context, client kubernetes.Interface, node *corev1.Node) error {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
+	}
+	if IsServer(node) && !serverStays(node.Name, nodes.Items) {
+		return errLastServer
 	}
 	volumes, err := client.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
-	if held := volumesOn(name, nodes.Items, volumes.Items); len(held) > 0 {
+	if held := volumesOn(node.Name, nodes.Items, volumes.Items); len(held) > 0 {
 		return fmt.Errorf("%d volumes lie on this machine and nowhere else (%s): delete their claims, or move what is in them; with --force their files stay here, and the cluster loses them",
 			len(held), strings.Join(held, ", "))
 	}
 	return nil
+}
+
+var errLastServer = errors.New("this machine is the only server that is Ready and does not leave: `mainstay down --purge` ends its part in the cluster, and the cluster if its state is here, too")
+
+// serverStays tells whether there is a server when this node is gone. Of several that want to
+// leave at the same moment all are refused, and may ask again one by one.
+func serverStays(name string, nodes []corev1.Node) bool {
+	return slices.ContainsFunc(nodes, func(n corev1.Node) bool {
+		return n.Name != name && IsServer(&n) && nodeReady(&n) && !leaves(&n)
+	})
+}
+
+// leaves: the node has a wish to leave that was not refused.
+func leaves(node *corev1.Node) bool {
+	id, state := node.Annotations[leaveAnnotation], readLeaving(node)
+	return id != "" && (state.ID != id || state.Refused == "")
 }
 
 // volumesOn names the volumes, by their claims, that this node has and no other.

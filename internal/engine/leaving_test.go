@@ -29,6 +29,36 @@ func TestToTakeOut(t *testing.T) {
 	}
 }
 
+func TestServerStays(t *testing.T) {
+	server := func(name string, ready corev1.ConditionStatus, leave, leaving string) corev1.Node {
+		return corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{ServerLabel: ""}, Annotations: map[string]string{leaveAnnotation: leave, leavingAnnotation: leaving}},
+			Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: ready}}},
+		}
+	}
+	worker := server("w", corev1.ConditionTrue, "", "")
+	worker.Labels = nil
+	for _, test := range []struct {
+		name  string
+		other corev1.Node
+		want  bool
+	}{
+		{"a server", server("b", corev1.ConditionTrue, "", ""), true},
+		{"itself", server("a", corev1.ConditionTrue, "", ""), false},
+		{"no server", worker, false},
+		{"a server that is away", server("b", corev1.ConditionUnknown, "", ""), false},
+		{"one that wants to leave", server("b", corev1.ConditionTrue, "1", ""), false},
+		{"one that is leaving", server("b", corev1.ConditionTrue, "1", `{"id":"1","doing":"moving"}`), false},
+		{"one that is about to be gone", server("b", corev1.ConditionTrue, "1", `{"id":"1"}`), false},
+		{"one that was refused", server("b", corev1.ConditionTrue, "1", `{"id":"1","refused":"no"}`), true},
+		{"one that was refused, and asks again", server("b", corev1.ConditionTrue, "2", `{"id":"1","refused":"no"}`), false},
+	} {
+		if got := serverStays("a", []corev1.Node{server("a", corev1.ConditionTrue, "1", ""), test.other}); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}
+
 func TestVolumesOn(t *testing.T) {
 	node := func(name, zone string) corev1.Node {
 		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"host": name, "zone": zone}}}
