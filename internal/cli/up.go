@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -157,7 +156,7 @@ func (f upFlags) choices(dataDir string) (engine.Choices, error) {
 	}
 	if f.given("watchdog") {
 		choices.Watchdog = f.watchdog
-		if err := checkWatchdog(f.watchdog); err != nil {
+		if err := engine.CheckWatchdog(f.watchdog); err != nil {
 			return choices, err
 		}
 	}
@@ -180,18 +179,6 @@ func (f upFlags) choices(dataDir string) (engine.Choices, error) {
 		}
 	}
 	return choices, nil
-}
-
-// checkWatchdog: a mistake is told now, not when the watchdog is needed.
-func checkWatchdog(path string) error {
-	if path == "" {
-		return nil
-	}
-	s, err := os.Stat(path)
-	if err != nil || s.Mode()&os.ModeCharDevice == 0 || !filepath.IsAbs(path) {
-		return fmt.Errorf("--watchdog %s: this machine has no watchdog there; its own are named in /sys/class/watchdog, and `modprobe softdog` makes one of the kernel's", path)
-	}
-	return nil
 }
 
 // withPools adds pools said as NAME=PATH to those that there are, and takes away

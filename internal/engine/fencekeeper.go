@@ -137,13 +137,6 @@ func (k *FenceKeeper) findNode() error {
 	return err
 }
 
-func checkWatchdogPath(path string) error {
-	if path != "" && filepath.Dir(path) != "/dev" {
-		return fmt.Errorf("--watchdog %q: write a device of the nodes, such as /dev/watchdog", path)
-	}
-	return nil
-}
-
 // waitFit returns when nothing speaks against that this node becomes a part of the
 // fence. Once it is one, its pets do not run without a lease.
 func (k FenceKeeper) waitFit(ctx context.Context, client kubernetes.Interface) error {

@@ -23,6 +23,17 @@ type Watchdog interface {
 // https://docs.kernel.org/watchdog/watchdog-api.html
 type device struct{ file *os.File }
 
+// IsWatchdog tells whether an absolute path is a watchdog of this machine, without opening
+// it: that would start it.
+func IsWatchdog(path string) bool {
+	var s unix.Stat_t
+	if !filepath.IsAbs(path) || unix.Stat(path, &s) != nil || s.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return false
+	}
+	called, err := os.Readlink(fmt.Sprintf("/sys/dev/char/%d:%d", unix.Major(s.Rdev), unix.Minor(s.Rdev)))
+	return err == nil && strings.HasPrefix(filepath.Base(called), "watchdog")
+}
+
 // OpenWatchdog takes a watchdog of this machine, such as /dev/watchdog. It runs from then
 // on. One that could not be disarmed any more is refused.
 func OpenWatchdog(path string) (Watchdog, error) {

@@ -183,6 +183,15 @@ func TestWatchdogThatIsTooSlow(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoWatchdog(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"", "/", "/dev/null", "/dev/watchdog-of-another-machine", "dev/watchdog"} {
+		if IsWatchdog(path) {
+			t.Errorf("%q is one", path)
+		}
+	}
+}
+
 // The kernel's own, where it tells only that it would reset the machine: after
 //
 //	modprobe softdog soft_noboot=1
@@ -211,6 +220,11 @@ func TestSoftdog(t *testing.T) {
 		t.Fatal(err)
 	}
 	const path, would = "/dev/watchdog", "Reboot ignored"
+	for _, path := range []string{path, path + "0"} {
+		if !IsWatchdog(path) {
+			t.Errorf("%s is none", path)
+		}
+	}
 	open := func() Watchdog {
 		w, err := OpenWatchdog(path)
 		if err != nil {
