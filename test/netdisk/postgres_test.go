@@ -31,7 +31,7 @@ func TestPostgres(t *testing.T) {
 	mustShell(t, one, prepare+`
 		mkdir db && chown postgres db
 		as initdb --auth=trust --no-sync --pgdata $PWD/db >/dev/null
-		echo max_wal_size=64MB >>db/postgresql.conf && sync
+		printf '%s\n' max_wal_size=64MB dynamic_shared_memory_type=mmap >>db/postgresql.conf && sync # nothing of it stays in /dev/shm
 		`+start+`
 		as psql -q -c 'CREATE EXTENSION amcheck; CREATE TABLE ledger (number int PRIMARY KEY)'
 		as pgbench --initialize --quiet >/dev/null 2>&1`)
