@@ -7,7 +7,8 @@ const (
 	// NodeFenced: the node runs no pet, and its pets are started elsewhere. The message
 	// says by what it was fenced.
 	NodeFenced corev1.NodeConditionType = "mainstay.dev/Fenced"
-	// NodeFenceHeld: the node seems lost, as so many do that nobody is fenced.
+	// NodeFenceHeld: the node seems lost, but is not fenced: too many seem lost at once (reason
+	// TooManyLost), or too few of those that may vouch for it can be asked (NotRefused).
 	NodeFenceHeld corev1.NodeConditionType = "mainstay.dev/FenceHeld"
 )
 
@@ -25,7 +26,7 @@ const (
 	// EventLeaseLost on a Node: it has not renewed its lease. It is fenced next, unless it
 	// takes the lease back.
 	EventLeaseLost = "LeaseLost"
-	// EventFenceHeld on a Node: more nodes seem lost than may be fenced.
+	// EventFenceHeld on a Node: it seems lost, but is not fenced.
 	EventFenceHeld = "FenceHeld"
 	// EventFenced on a Node, with the means.
 	EventFenced = "Fenced"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,12 +38,22 @@ type sighting struct {
 type Verdict struct {
 	Actions []Action
 	// Held are the nodes that would be closed or fenced, and why they are not.
-	Held map[string]string
+	Held map[string]Held
 	// Again is how soon to Observe and Decide again.
 	Again time.Duration
-	// TooMany: all of Held are held by rule 11.
-	TooMany bool
 }
+
+// Held is why a node is not closed, or not fenced.
+type Held struct {
+	// Reason is one word, for people; empty while it is just a matter of time.
+	Reason, Message string
+}
+
+// The reasons for which a person may have to do something.
+const (
+	TooManyLost = "TooManyLost" // rule 11
+	NotRefused  = "NotRefused"  // rule 8: a majority may still vouch for it
+)
 
 // NewJudge knows nothing; see rule 7.
 func NewJudge(terms Terms) *Judge { return &Judge{terms: terms, nodes: map[string]*sighting{}} }
@@ -89,12 +100,11 @@ func (j *Judge) Refused(now Instant, subject Subject, epoch int32, member string
 
 // Decide says what to do now. It may be asked at any time.
 func (j *Judge) Decide(now Instant) Verdict {
-	v := Verdict{Held: map[string]string{}, Again: j.again(now)}
+	v := Verdict{Held: map[string]Held{}, Again: j.again(now)}
 	if j.blind(now) {
 		return v
 	}
 	held := j.tooMany(now)
-	v.TooMany = held != ""
 	for _, name := range slices.Sorted(maps.Keys(j.nodes)) {
 		s := j.nodes[name]
 		switch {
@@ -102,7 +112,7 @@ func (j *Judge) Decide(now Instant) Verdict {
 			v.Actions = append(v.Actions, Action{Verb: FailOver, Lease: s.lease, For: now.Sub(s.first), Reason: fmt.Sprintf("node %s is fenced, epoch %d", name, s.lease.Epoch)})
 		case s.lease.State == Open && now.Sub(s.since) < j.terms.Close:
 		case held != "":
-			v.Held[name] = held
+			v.Held[name] = Held{TooManyLost, held}
 		case s.lease.State == Open:
 			v.Actions = append(v.Actions, write(s.lease, Closing, s.lease.Epoch, fmt.Sprintf("it has not renewed for %v", now.Sub(s.since).Round(time.Millisecond))))
 		default:
@@ -126,30 +136,51 @@ func (j *Judge) again(now Instant) time.Duration {
 // fence is the second half of rule 8.
 func (j *Judge) fence(now Instant, s *sighting, v *Verdict) {
 	node, members := s.lease.Node, s.lease.Members
-	if len(members) == 1 {
-		v.Held[node] = fmt.Sprintf("node %s is closed, but knew no other node when it was last heard of: none can tell that its lease ran out. If its machine is off for good: kubectl delete lease -n mainstay-node-lease %s", node, node)
-		return
-	}
-	over := 0
+	var missing []string
 	for _, other := range members.Others(node) {
-		if until, refused := s.refused[other]; refused && now >= until {
-			over++
+		if until, refused := s.refused[other]; !refused || now < until {
+			missing = append(missing, other)
 		}
 	}
-	needed := members.refusalsNeeded()
+	over, needed := len(members)-1-len(missing), members.refusalsNeeded()
 	// Whoever closed it had waited for Close already.
 	if over >= needed && now.Sub(s.since) >= j.terms.Wait-j.terms.Close {
 		v.Actions = append(v.Actions, write(s.lease, Fenced, s.lease.Epoch+1, fmt.Sprintf("its lease ran out, and %d of %d members refuse it", over, len(members))))
 		return
 	}
-	v.Held[node] = fmt.Sprintf("node %s is closed, and its lease may not have run out: %d of the %d refusals that %d members must give are there", node, over, needed, len(members))
-	if now.Sub(s.asked) >= j.terms.Renew {
+	v.Held[node] = j.notRefused(now, s, over, missing)
+	if len(missing) > 0 && now.Sub(s.asked) >= j.terms.Renew {
 		s.asked = now
 		v.Actions = append(v.Actions, Action{
 			Verb: AskRefusals, Lease: s.lease, Subject: s.lease.Subject(), Epoch: s.lease.Epoch,
-			Members: members.Others(node), Reason: v.Held[node],
+			Members: members.Others(node), Reason: v.Held[node].Message,
 		})
 	}
+}
+
+// untold is for how many times Terms.Wait a lease may be closed before people are told.
+const untold = 4
+
+func (j *Judge) notRefused(now Instant, s *sighting, over int, missing []string) Held {
+	node, members := s.lease.Node, s.lease.Members
+	if len(members) == 1 {
+		return Held{NotRefused, fmt.Sprintf("node %s is closed, but knew no other node when it was last heard of, that could tell that its lease ran out; %s", node, takeOut(node))}
+	}
+	held := Held{Message: fmt.Sprintf("node %s is closed, and its lease may not have run out: %d of the %d refusals that %d members must give are there",
+		node, over, members.refusalsNeeded(), len(members))}
+	if len(missing) > 0 {
+		held.Message += ", not those of " + strings.Join(missing, ", ")
+	}
+	if now.Sub(s.first) >= untold*j.terms.Wait {
+		held.Reason = NotRefused
+		held.Message += "; " + takeOut(node)
+	}
+	return held
+}
+
+// takeOut is what only a person can say.
+func takeOut(node string) string {
+	return fmt.Sprintf("those that are off for good are taken out: kubectl delete node %[1]s, and kubectl delete lease -n mainstay-node-lease %[1]s", node)
 }
 
 func write(lease Lease, state State, epoch int32, reason string) Action {
@@ -169,5 +200,5 @@ func (j *Judge) tooMany(now Instant) string {
 	if 2*lost <= len(j.nodes) {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d nodes seem lost, which is more than half: nobody is fenced before some are back, or those that are off for good are taken out: kubectl delete node NAME, and kubectl delete lease -n mainstay-node-lease NAME", lost, len(j.nodes))
+	return fmt.Sprintf("%d of %d nodes seem lost, which is more than half: nobody is fenced before some are back; %s", lost, len(j.nodes), takeOut("NAME"))
 }

@@ -80,6 +80,8 @@ func (c *court) wantNothing(why string) {
 	}
 }
 
+func (c *court) held(node string) Held { return c.judge.Decide(c.now).Held[node] }
+
 // wantNoWrite: it may ask, but commits nothing.
 func (c *court) wantNoWrite(why string) {
 	c.t.Helper()
@@ -178,8 +180,28 @@ func TestNobodyRefusesTheOnlyMember(t *testing.T) {
 	c.write(c.want(WriteLease)[0])
 	c.pass(10)
 	c.wantNothing("nobody can be asked")
-	if held := c.judge.Decide(c.now).Held["n0"]; !strings.Contains(held, "kubectl delete lease") {
-		t.Errorf("it says %q", held)
+	if held := c.held("n0"); held.Reason != NotRefused || !strings.Contains(held.Message, "kubectl delete node n0, ") {
+		t.Errorf("it says %+v", held)
+	}
+}
+
+// Who has left since, or is lost too, refuses nobody. People are told when that lasts.
+func TestTooFewRefuse(t *testing.T) {
+	c := closed(t, 4)
+	ask := c.want(AskRefusals)[0]
+	c.judge.Refused(c.now, ask.Subject, 3, "n1", time.Hour)
+	c.pass(15)
+	const missing = "1 of the 2 refusals that 4 members must give are there, not those of n2, n3"
+	if held := c.held("n0"); held.Reason != "" || !strings.HasSuffix(held.Message, missing) {
+		t.Errorf("after 15 s: %+v", held)
+	}
+	c.pass(1)
+	if held := c.held("n0"); held.Reason != NotRefused || !strings.Contains(held.Message, missing+"; ") || !strings.Contains(held.Message, "kubectl delete node n0, ") {
+		t.Errorf("after 16 s: %+v", held)
+	}
+	c.judge.Refused(c.now, ask.Subject, 3, "n3", time.Hour)
+	if fence := c.want(WriteLease)[0]; fence.Lease.State != Fenced {
+		t.Errorf("it writes %+v", fence.Lease)
 	}
 }
 
@@ -233,7 +255,7 @@ func TestTooManyLost(t *testing.T) {
 		if len(verdict.Actions) != test.closed {
 			t.Errorf("%d of %d are lost: it closes %d", test.lost, test.nodes, len(verdict.Actions))
 		}
-		if test.closed == 0 && (len(verdict.Held) != test.lost || !strings.Contains(verdict.Held["n0"], "more than half")) {
+		if test.closed == 0 && (len(verdict.Held) != test.lost || !strings.Contains(verdict.Held["n0"].Message, "more than half")) {
 			t.Errorf("%d of %d are lost: it holds %v", test.lost, test.nodes, verdict.Held)
 		}
 	}

@@ -15,7 +15,7 @@ type judgeProcess struct {
 	// life counts restarts, asked the requests for leases, so that answers come in order.
 	life        int
 	asked, seen int
-	held        map[string]string
+	held        map[string]Held
 }
 
 func newJudgeProcess(w *world, name string, leads bool) *judgeProcess {

@@ -33,7 +33,7 @@ type Judge struct {
 	// seen are the leases of the last look, by node, and held what was told last of
 	// nodes that are not fenced.
 	seen map[string]fence.Lease
-	held map[string]string
+	held map[string]fence.Held
 	// marked are the nodes of which it was made sure that they bear these marks.
 	marked map[string]marks
 	// released are the nodes from which volumes were taken, with when they were first seen
@@ -53,7 +53,7 @@ func (j *Judge) Run(ctx context.Context) error {
 	}
 	j.leases = Leases{Client: j.Client, Terms: j.Terms}
 	j.core, j.again = fence.NewJudge(j.Terms), make(chan struct{}, 1)
-	j.held, j.marked, j.losses, j.awaited = map[string]string{}, map[string]marks{}, losses{}, awaited{}
+	j.held, j.marked, j.losses, j.awaited = map[string]fence.Held{}, map[string]marks{}, losses{}, awaited{}
 	j.released = map[string]fence.Instant{}
 	var end func()
 	var err error
@@ -129,20 +129,20 @@ func (j *Judge) tell(ctx context.Context, before map[string]fence.Lease, verdict
 			continue // it is marked before anything is taken from it
 		}
 		wanted := marks{}
-		if verdict.TooMany {
-			wanted.held = verdict.Held[node]
+		if held := verdict.Held[node]; held.Reason != "" {
+			wanted.held = held
 		}
 		if err := j.mark(ctx, node, wanted); err != nil {
 			klog.FromContext(ctx).V(2).Info("A node does not show what became of its lease; trying again", "reason", err.Error())
 		}
 	}
-	for node, why := range verdict.Held {
-		if j.held[node] == why {
+	for node, held := range verdict.Held {
+		if j.held[node] == held {
 			continue
 		}
-		klog.FromContext(ctx).Info("A node is not fenced yet", "node", node, "reason", why)
-		if verdict.TooMany {
-			j.story.held(node, why)
+		klog.FromContext(ctx).Info("A node is not fenced yet", "node", node, "reason", held.Message)
+		if held.Reason != "" {
+			j.story.held(node, held.Message)
 		}
 	}
 	j.held = verdict.Held

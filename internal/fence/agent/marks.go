@@ -21,7 +21,10 @@ var fencedTaint = core.Taint{Key: v1alpha1.FencedTaint, Effect: core.TaintEffect
 
 // marks are what a Node object shows of its lease: why it is fenced, with the taint, or
 // why it is not, though it seems lost. Empty: it is not so.
-type marks struct{ fenced, held string }
+type marks struct {
+	fenced string
+	held   fence.Held
+}
 
 // mark makes sure that a node bears its marks and no others. The taint stays until kubelet
 // has unmounted what was detached from the node: a pet that came back before would be given
@@ -111,7 +114,7 @@ func staleMounts(inUse []core.UniqueVolumeName, attached []fence.Attached) (stal
 func (m marks) change(now []core.NodeCondition, at meta.Time) (changed []core.NodeCondition) {
 	for _, wanted := range []core.NodeCondition{
 		{Type: v1alpha1.NodeFenced, Status: core.ConditionTrue, Reason: "LeaseFenced", Message: m.fenced},
-		{Type: v1alpha1.NodeFenceHeld, Status: core.ConditionTrue, Reason: "TooManyLost", Message: m.held},
+		{Type: v1alpha1.NodeFenceHeld, Status: core.ConditionTrue, Reason: m.held.Reason, Message: m.held.Message},
 	} {
 		if wanted.Message == "" {
 			wanted.Status, wanted.Reason = core.ConditionFalse, "NotSo"

@@ -65,7 +65,7 @@ func change(before, after fence.Lease) (kind, reason, message string) {
 	return core.EventTypeNormal, v1alpha1.EventLeaseAcquired, fmt.Sprintf("node %s had stopped its pets, and may run them again (epoch %d)", after.Node, after.Epoch)
 }
 
-// held tells that a node is not fenced, as too many seem lost.
+// held tells why a node is not fenced, that seems lost.
 func (s story) held(node, why string) {
 	s.Eventf(ofNode(node), nil, core.EventTypeWarning, v1alpha1.EventFenceHeld, "Judge", "%s", why)
 }

@@ -60,7 +60,7 @@ func TestMarks(t *testing.T) {
 		{"it is said already", []core.NodeCondition{fenced}, marks{fenced: "refused"}, ""},
 		{"it is fenced by another means", []core.NodeCondition{fenced}, marks{fenced: "it leaves"}, "mainstay.dev/Fenced True it leaves since 1"},
 		{"it is over", []core.NodeCondition{fenced}, marks{}, "mainstay.dev/Fenced False  since 2"},
-		{"too many are lost", nil, marks{held: "2 of 3"}, "mainstay.dev/FenceHeld True 2 of 3 since 2"},
+		{"too many are lost", nil, marks{held: fence.Held{Reason: fence.TooManyLost, Message: "2 of 3"}}, "mainstay.dev/FenceHeld True 2 of 3 since 2"},
 	} {
 		var got []string
 		for _, c := range test.wanted.change(test.now, at) {
