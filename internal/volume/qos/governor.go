@@ -38,8 +38,10 @@ const (
 	// gets beyond is spare, and everybody's.
 	secure = 1.25
 	// floor is the part of the envelope that those without a promise always have
-	// together: it is never promised.
-	floor = 1 - Promisable
+	// together: half of what is never promised. The other half is for what cannot be reckoned:
+	// an application that waits for each of its requests loses more to its neighbours than
+	// the part of the disk's time that they take.
+	floor = (1 - Promisable) / 2
 	// gain is by which part of itself, a second, the allowance of those without a
 	// promise changes for each part by which requests take too long, or might take
 	// longer; at most by so much down and up. It does not jump at the first slow

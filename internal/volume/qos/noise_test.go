@@ -68,7 +68,7 @@ func (d *noisy) pause(promised Parameters, ticks int) {
 
 // A database that is promised four fifths of what it does alone gets them, and its
 // neighbour most of what it could have without slowing the database down by more
-// than may be; or the part that is never promised, where that is more.
+// than may be. Where a tenth of the disk for it costs the database a fifth, it has that.
 func TestNeighbourGetsWhatIsLeft(t *testing.T) {
 	const promised, runs, during = 0.8, 20, 17 * time.Second
 	for _, c := range []struct {
@@ -83,6 +83,8 @@ func TestNeighbourGetsWhatIsLeft(t *testing.T) {
 		{0.6, 0.1, 0.27},
 		{1, 0.03, 0.2},
 		{1, 0.1, 0.2},
+		{2, 0.03, 0.1},
+		{2, 0.1, 0.1},
 	} {
 		database, neighbour := 0.0, 0.0
 		for seed := range uint64(runs) {
