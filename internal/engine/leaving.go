@@ -125,7 +125,7 @@ func checkSpared(ctx context.Context, client kubernetes.Interface, node *corev1.
 	return nil
 }
 
-var errLastServer = errors.New("this machine is the only server that is Ready and does not leave: `mainstay down --purge` ends its part in the cluster, and the cluster if its state is here, too")
+var errLastServer = errors.New("this machine is the only server that is Ready, or the others want to leave, too: `mainstay down --purge` ends its part in the cluster, and the cluster if its state is here, too")
 
 // serverStays tells whether there is a server when this node is gone. Of several that want to
 // leave at the same moment all are refused, and may ask again one by one.
