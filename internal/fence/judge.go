@@ -164,7 +164,7 @@ const untold = 4
 func (j *Judge) notRefused(now Instant, s *sighting, over int, missing []string) Held {
 	node, members := s.lease.Node, s.lease.Members
 	if len(members) == 1 {
-		return Held{NotRefused, fmt.Sprintf("node %s is closed, but knew no other node when it was last heard of, that could tell that its lease ran out; %s", node, takeOut(node))}
+		return Held{NotRefused, fmt.Sprintf("node %s is closed, but when it was last heard of it knew no other node that could tell that its lease ran out; %s", node, takeOut(node))}
 	}
 	held := Held{Message: fmt.Sprintf("node %s is closed, and its lease may not have run out: %d of the %d refusals that %d members must give are there",
 		node, over, members.refusalsNeeded(), len(members))}

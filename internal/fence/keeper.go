@@ -105,10 +105,9 @@ func (k *Keeper) Tick(now Instant) []Action {
 // EngineSeen takes in that kubelet has just shown that it works.
 func (k *Keeper) EngineSeen(now Instant) { k.engineSeen = now }
 
-// SetMembers hands in the nodes that have leases now, and this one; it was asked of
-// the API since the keeper was made. The next renewal commits them. No epoch begins
-// before: a node that took itself to be alone would vouch for itself, and nobody
-// could fence it.
+// SetMembers hands in what MembersFor makes of what the API has told since the keeper was
+// made. The next renewal commits them. No epoch begins before: a node that took itself to
+// be alone would vouch for itself, and nobody could fence it.
 func (k *Keeper) SetMembers(members Members) { k.members = members }
 
 // Leave stops the pets and gives the lease back: the node is about to go.

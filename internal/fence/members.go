@@ -18,12 +18,15 @@ func MembersOf(nodes []string) Members {
 // their keepers work. A node that sees no lease but its own takes all nodes of the
 // cluster, whose keepers are about to start: while it has no member but itself, it vouches
 // for itself, and nobody can fence it.
-func MembersFor(node string, leased, nodes []string) Members {
-	members := MembersOf(append([]string{node}, leased...))
-	if len(members) == 1 {
-		members = MembersOf(append([]string{node}, nodes...))
+func MembersFor(node string, leases []Lease, nodes []string) Members {
+	names := []string{node}
+	for _, lease := range leases {
+		names = append(names, lease.Node)
 	}
-	return members
+	if members := MembersOf(names); len(members) > 1 {
+		return members
+	}
+	return MembersOf(append(names, nodes...))
 }
 
 // Others are those that can be asked about a node: all but itself.

@@ -39,7 +39,11 @@ func TestWhoTheMembersAre(t *testing.T) {
 		"a lease without a Node":               {[]string{"a", "d"}, []string{"a", "b"}, []string{"a", "d"}},
 		"no node is known yet, not even it":    {nil, nil, []string{"a"}},
 	} {
-		if members := MembersFor("a", c.leased, c.nodes); !slices.Equal(members, c.want) {
+		var leases []Lease
+		for _, node := range c.leased {
+			leases = append(leases, Lease{Node: node})
+		}
+		if members := MembersFor("a", leases, c.nodes); !slices.Equal(members, c.want) {
 			t.Errorf("%s: %v", name, members)
 		}
 	}

@@ -143,11 +143,7 @@ func (h *host) look() {
 			if h.life != life || h.keeper == nil {
 				return
 			}
-			var leased []string
-			for _, lease := range leases {
-				leased = append(leased, lease.Node)
-			}
-			h.keeper.SetMembers(MembersFor(h.name, leased, h.w.nodes()))
+			h.keeper.SetMembers(MembersFor(h.name, leases, h.w.nodes()))
 			if h.w.broken != "IGNORANT" {
 				h.member.Read(leases)
 			}

@@ -155,11 +155,7 @@ func (k *Keeper) lookAtMembers(ctx context.Context) {
 		return
 	}
 	k.informed = now()
-	leased := make([]string, len(leases))
-	for i, lease := range leases {
-		leased[i] = lease.Node
-	}
-	members := fence.MembersFor(k.Node, leased, slices.Collect(maps.Keys(peers)))
+	members := fence.MembersFor(k.Node, leases, slices.Collect(maps.Keys(peers)))
 	k.tell(ctx, func(fence.Instant) []fence.Action {
 		k.peers = peers
 		k.core.SetMembers(members)
