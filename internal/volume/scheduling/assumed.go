@@ -19,12 +19,14 @@ type assumptions struct {
 	byVolume map[string]promise
 }
 
-// add notes what a node was chosen for.
+// add notes what a node was chosen for. Space is not promised.
 func (a *assumptions) add(node string, asks []ask, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, wanted := range asks {
-		a.byVolume[wanted.volume] = promise{ask: wanted, node: node, since: now}
+		if wanted.anything() {
+			a.byVolume[wanted.volume] = promise{ask: wanted, node: node, since: now}
+		}
 	}
 }
 

@@ -11,9 +11,7 @@ import (
 // Reserve notes what the node will have promised.
 func (p *plugin) Reserve(_ context.Context, state framework.CycleState, pod *core.Pod, node string) *framework.Status {
 	if found := findingsIn(state); found != nil {
-		if found.demanding() {
-			p.assumed.add(node, found.asks, time.Now())
-		}
+		p.assumed.add(node, found.asks, time.Now())
 		p.waiting.remove(pod)
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"k8s.io/kube-scheduler/framework"
 )
 
-// PreScore leaves pods alone that ask for nothing.
+// PreScore leaves pods alone that ask for nothing but space.
 func (p *plugin) PreScore(_ context.Context, state framework.CycleState, _ *core.Pod, _ []framework.NodeInfo) *framework.Status {
 	if found := findingsIn(state); found == nil || !found.demanding() {
 		return framework.NewStatus(framework.Skip)
