@@ -47,6 +47,12 @@ func toTakeOut(node *corev1.Node) bool {
 	return id != "" && (state.ID != id || state.Doing != "")
 }
 
+// leaves: the node has a wish that the server has not refused.
+func leaves(node *corev1.Node) bool {
+	id, state := node.Annotations[leaveAnnotation], readLeaving(node)
+	return id != "" && (state.ID != id || state.Refused == "")
+}
+
 // serveLeaving empties the nodes that want to leave, each by itself.
 func serveLeaving(clients drain.Clients) func(context.Context, []*corev1.Node) error {
 	done, busy := make(chan string), map[string]bool{}
@@ -125,7 +131,7 @@ func checkSpared(ctx context.Context, client kubernetes.Interface, node *corev1.
 	return nil
 }
 
-var errLastServer = errors.New("this machine is the only server that is Ready, or the others want to leave, too: `mainstay down --purge` ends its part in the cluster, and the cluster if its state is here, too")
+var errLastServer = errors.New("this machine is the only server that is Ready, or the others want to leave, too. Try again when another one is Ready and stays; `mainstay down --purge` ends its part in the cluster, and the cluster if its state is here, too")
 
 // serverStays tells whether there is a server when this node is gone. Of several that want to
 // leave at the same moment all are refused, and may ask again one by one.
@@ -133,12 +139,6 @@ func serverStays(name string, nodes []corev1.Node) bool {
 	return slices.ContainsFunc(nodes, func(n corev1.Node) bool {
 		return n.Name != name && IsServer(&n) && nodeReady(&n) && !leaves(&n)
 	})
-}
-
-// leaves: the node has a wish to leave that was not refused.
-func leaves(node *corev1.Node) bool {
-	id, state := node.Annotations[leaveAnnotation], readLeaving(node)
-	return id != "" && (state.ID != id || state.Refused == "")
 }
 
 // volumesOn names the volumes, by their claims, that this node has and no other.
